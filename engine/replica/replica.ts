@@ -1,0 +1,108 @@
+import type { Result } from "../lib/result.ts";
+import type { Index, NodeId, PeerId, Term } from "../lib/ids.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Done } from "../platform/completion.ts";
+import type { LogStore, StorageError } from "../platform/log-store.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { Random } from "../platform/random.ts";
+import type { SnapshotStore } from "../platform/snapshot-store.ts";
+import type { Timers } from "../platform/timers.ts";
+import type { Transport } from "../platform/transport.ts";
+import type { Entry, Role, Status, TransferOutcome } from "../raft/types.ts";
+import type { ClusterView } from "../state/cluster-state.ts";
+import type { CommandBody, Outcome } from "../state/command.ts";
+import type { Fact } from "../state/fact.ts";
+
+export type ReplicaOptions = {
+  readonly nodeId: NodeId;
+  readonly peerId: PeerId;
+  readonly clusterId: string;
+  readonly tickMillis: number;
+  readonly electionTicks: number;
+  readonly heartbeatTicks: number;
+  /** Proposals waiting to enter the log; drained every turn. */
+  readonly maxWaitingProposals: number;
+  /** After this a proposal is answered `indefinite`: it may still happen. */
+  readonly commitWaitMillis: number;
+  readonly platform: {
+    readonly clock: Clock;
+    readonly timers: Timers;
+    readonly random: Random;
+    readonly logStore: LogStore;
+    readonly snapshots: SnapshotStore;
+    readonly transport: Transport;
+    readonly logger: Logger;
+  };
+};
+
+export type ProposeFailure =
+  | { readonly kind: "not-leader"; readonly leader: PeerId }
+  /** Had no effect: the inbox, the uncommitted bytes or the apply lag are at their limit. */
+  | { readonly kind: "overloaded" }
+  | { readonly kind: "too-large" }
+  /** Leadership is being handed over: had no effect, ask the new leader. */
+  | { readonly kind: "transferring"; readonly leader: PeerId }
+  /** Overwritten by a later leader's entry: had no effect. */
+  | { readonly kind: "dropped" }
+  /** Unknown: it may still happen. */
+  | { readonly kind: "indefinite" }
+  | { readonly kind: "stopped" };
+
+export type Applied = {
+  readonly index: Index;
+  readonly term: Term;
+  readonly outcomes: readonly Outcome[];
+};
+
+export type ReplicaStatus = {
+  readonly raft: Status;
+  readonly role: Role;
+  readonly leader: PeerId;
+  /** True once the leader's own no-op is applied here and nothing stops apply. */
+  readonly ready: boolean;
+  /** A sentence when this node no longer applies (unknown command, storage failure …). */
+  readonly stopped: string;
+  readonly damaged: boolean;
+};
+
+export type RoleEvent = { readonly role: Role; readonly term: Term; readonly leader: PeerId };
+
+/** Listeners are called on the replica's own turn, after apply, in index order. */
+export type ReplicaListener = {
+  readonly onFacts?: (facts: readonly Fact[], view: ClusterView) => void;
+  readonly onRole?: (event: RoleEvent) => void;
+  /** The leader's own no-op has been applied: duties may begin (or begin again). */
+  readonly onLeading?: (term: Term) => void;
+  readonly onStopped?: (reason: string, error: StorageError | null) => void;
+};
+
+/**
+ * Drives one Raft node: one inbox for messages, ticks, finished writes and proposals; per turn it
+ * steps, takes the effects, persists and sends in parallel, applies, answers.
+ */
+export interface Replica {
+  /** Loads the log and the founding snapshot, then joins its peers. */
+  start(done: (result: Result<void, StorageError>) => void): void;
+  /** Closes the store; with `handOver` leadership is given away first (bounded by 1 s). */
+  stop(options: { readonly handOver: boolean }, done: () => void): void;
+
+  readonly view: ClusterView;
+  /** Stamps level, time and principal, proposes, and answers after commit and apply. */
+  propose(
+    proposal: { readonly principal: string; readonly body: CommandBody },
+    done: Done<Applied, ProposeFailure>,
+  ): void;
+  /** False: a proposal made now would be refused as overloaded. */
+  hasRoom(): boolean;
+  /** Calls back once when there is room again (for streams, which pause instead of failing). */
+  whenRoom(callback: () => void): void;
+
+  /** Linearizable read: done once everything acked before the call is applied here. */
+  readBarrier(done: Done<Index, "no-leader" | "timed-out" | "stopped">): void;
+
+  transferLeader(to: PeerId, done: Done<Term, TransferOutcome | "not-leader">): void;
+  listen(listener: ReplicaListener): () => void;
+  status(): ReplicaStatus;
+  /** Log entries in [lo, hi) that are still kept. */
+  entries(lo: Index, hi: Index, done: Done<readonly Entry[] | "compacted", StorageError>): void;
+}
