@@ -76,6 +76,21 @@ export interface JobCounts {
   cancelled: number;
 }
 
+export interface GetDigestRequest {
+}
+
+export interface Digest {
+  status: ClusterStatus | undefined;
+  nodes: NodeDigest[];
+}
+
+export interface NodeDigest {
+  nodeId: string;
+  lastHeardMillis: number;
+  /** Silent for longer than a healthy node is: gets no new work. */
+  suspect: boolean;
+}
+
 export interface TransferLeaderRequest {
   /** Empty = the most caught-up follower. */
   to: string;
@@ -724,6 +739,197 @@ export const JobCounts: MessageFns<JobCounts> = {
   },
 };
 
+function createBaseGetDigestRequest(): GetDigestRequest {
+  return {};
+}
+
+export const GetDigestRequest: MessageFns<GetDigestRequest> = {
+  encode(_: GetDigestRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetDigestRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetDigestRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetDigestRequest>): GetDigestRequest {
+    return GetDigestRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<GetDigestRequest>): GetDigestRequest {
+    const message = createBaseGetDigestRequest();
+    return message;
+  },
+};
+
+function createBaseDigest(): Digest {
+  return { status: undefined, nodes: [] };
+}
+
+export const Digest: MessageFns<Digest> = {
+  encode(message: Digest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.status !== undefined) {
+      ClusterStatus.encode(message.status, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.nodes) {
+      NodeDigest.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Digest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDigest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.status = ClusterStatus.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nodes.push(NodeDigest.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Digest>): Digest {
+    return Digest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Digest>): Digest {
+    const message = createBaseDigest();
+    message.status = (object.status !== undefined && object.status !== null)
+      ? ClusterStatus.fromPartial(object.status)
+      : undefined;
+    message.nodes = object.nodes?.map((e) => NodeDigest.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseNodeDigest(): NodeDigest {
+  return { nodeId: "", lastHeardMillis: 0, suspect: false };
+}
+
+export const NodeDigest: MessageFns<NodeDigest> = {
+  encode(message: NodeDigest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== "") {
+      writer.uint32(10).string(message.nodeId);
+    }
+    if (message.lastHeardMillis !== 0) {
+      writer.uint32(16).uint64(message.lastHeardMillis);
+    }
+    if (message.suspect !== false) {
+      writer.uint32(24).bool(message.suspect);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NodeDigest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNodeDigest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nodeId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.lastHeardMillis = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.suspect = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<NodeDigest>): NodeDigest {
+    return NodeDigest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<NodeDigest>): NodeDigest {
+    const message = createBaseNodeDigest();
+    message.nodeId = object.nodeId ?? "";
+    message.lastHeardMillis = object.lastHeardMillis ?? 0;
+    message.suspect = object.suspect ?? false;
+    return message;
+  },
+};
+
 function createBaseTransferLeaderRequest(): TransferLeaderRequest {
   return { to: "" };
 }
@@ -1142,6 +1348,16 @@ export const ClusterService = {
     responseSerialize: (value: ClusterStatus): Buffer => Buffer.from(ClusterStatus.encode(value).finish()),
     responseDeserialize: (value: Buffer): ClusterStatus => ClusterStatus.decode(value),
   },
+  /** What only the leader knows, for the other servers. Node certificates only. */
+  getDigest: {
+    path: "/nl.v1.Cluster/GetDigest" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetDigestRequest): Buffer => Buffer.from(GetDigestRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetDigestRequest => GetDigestRequest.decode(value),
+    responseSerialize: (value: Digest): Buffer => Buffer.from(Digest.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Digest => Digest.decode(value),
+  },
   transferLeader: {
     path: "/nl.v1.Cluster/TransferLeader" as const,
     requestStream: false as const,
@@ -1166,6 +1382,8 @@ export const ClusterService = {
 
 export interface ClusterServer extends UntypedServiceImplementation {
   getStatus: handleUnaryCall<GetStatusRequest, ClusterStatus>;
+  /** What only the leader knows, for the other servers. Node certificates only. */
+  getDigest: handleUnaryCall<GetDigestRequest, Digest>;
   transferLeader: handleUnaryCall<TransferLeaderRequest, TransferLeaderResponse>;
   listLog: handleUnaryCall<ListLogRequest, ListLogResponse>;
 }
@@ -1185,6 +1403,22 @@ export interface ClusterClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ClusterStatus) => void,
+  ): ClientUnaryCall;
+  /** What only the leader knows, for the other servers. Node certificates only. */
+  getDigest(
+    request: GetDigestRequest,
+    callback: (error: ServiceError | null, response: Digest) => void,
+  ): ClientUnaryCall;
+  getDigest(
+    request: GetDigestRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Digest) => void,
+  ): ClientUnaryCall;
+  getDigest(
+    request: GetDigestRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Digest) => void,
   ): ClientUnaryCall;
   transferLeader(
     request: TransferLeaderRequest,

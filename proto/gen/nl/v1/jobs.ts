@@ -64,6 +64,8 @@ export interface SubmitStreamRequest {
 export interface SubmitStreamResponse {
   sequence: number;
   outcomes: SubmitOutcome[];
+  /** Answers to further requests that became known in the same turn: one frame instead of many. */
+  more: SubmitStreamResponse[];
 }
 
 /** An NlError on the wire; in a failed call it travels as the trailer `nl-failure-bin`. */
@@ -174,6 +176,8 @@ export interface ReadOutputRequest {
   offset: number;
   /** >0: only about this many last bytes. */
   tailBytes: number;
+  /** With follow: go on with the later attempts until the job is over; `complete` comes only then. */
+  untilJobOver: boolean;
 }
 
 export interface OutputChunk {
@@ -608,7 +612,7 @@ export const SubmitStreamRequest: MessageFns<SubmitStreamRequest> = {
 };
 
 function createBaseSubmitStreamResponse(): SubmitStreamResponse {
-  return { sequence: 0, outcomes: [] };
+  return { sequence: 0, outcomes: [], more: [] };
 }
 
 export const SubmitStreamResponse: MessageFns<SubmitStreamResponse> = {
@@ -618,6 +622,9 @@ export const SubmitStreamResponse: MessageFns<SubmitStreamResponse> = {
     }
     for (const v of message.outcomes) {
       SubmitOutcome.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.more) {
+      SubmitStreamResponse.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -651,6 +658,14 @@ export const SubmitStreamResponse: MessageFns<SubmitStreamResponse> = {
             message.outcomes.push(SubmitOutcome.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.more.push(SubmitStreamResponse.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -670,6 +685,7 @@ export const SubmitStreamResponse: MessageFns<SubmitStreamResponse> = {
     const message = createBaseSubmitStreamResponse();
     message.sequence = object.sequence ?? 0;
     message.outcomes = object.outcomes?.map((e) => SubmitOutcome.fromPartial(e)) || [];
+    message.more = object.more?.map((e) => SubmitStreamResponse.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1794,7 +1810,7 @@ export const CancelJobResponse: MessageFns<CancelJobResponse> = {
 };
 
 function createBaseReadOutputRequest(): ReadOutputRequest {
-  return { jobId: "", attempt: 0, follow: false, offset: 0, tailBytes: 0 };
+  return { jobId: "", attempt: 0, follow: false, offset: 0, tailBytes: 0, untilJobOver: false };
 }
 
 export const ReadOutputRequest: MessageFns<ReadOutputRequest> = {
@@ -1813,6 +1829,9 @@ export const ReadOutputRequest: MessageFns<ReadOutputRequest> = {
     }
     if (message.tailBytes !== 0) {
       writer.uint32(40).uint64(message.tailBytes);
+    }
+    if (message.untilJobOver !== false) {
+      writer.uint32(48).bool(message.untilJobOver);
     }
     return writer;
   },
@@ -1870,6 +1889,14 @@ export const ReadOutputRequest: MessageFns<ReadOutputRequest> = {
             message.tailBytes = longToNumber(reader.uint64());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.untilJobOver = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1892,6 +1919,7 @@ export const ReadOutputRequest: MessageFns<ReadOutputRequest> = {
     message.follow = object.follow ?? false;
     message.offset = object.offset ?? 0;
     message.tailBytes = object.tailBytes ?? 0;
+    message.untilJobOver = object.untilJobOver ?? false;
     return message;
   },
 };
@@ -2073,7 +2101,7 @@ export const JobsService = {
     responseSerialize: (value: ListJobsResponse): Buffer => Buffer.from(ListJobsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListJobsResponse => ListJobsResponse.decode(value),
   },
-  /** Answers when the job is over (or when the deadline of the call passes: then it is not). */
+  /** Answers when the job is over, or after at most 30 s with the job as it is then: ask again. */
   waitJob: {
     path: "/nl.v1.Jobs/WaitJob" as const,
     requestStream: false as const,
@@ -2111,7 +2139,7 @@ export interface JobsServer extends UntypedServiceImplementation {
   submitStream: handleBidiStreamingCall<SubmitStreamRequest, SubmitStreamResponse>;
   getJob: handleUnaryCall<GetJobRequest, GetJobResponse>;
   listJobs: handleUnaryCall<ListJobsRequest, ListJobsResponse>;
-  /** Answers when the job is over (or when the deadline of the call passes: then it is not). */
+  /** Answers when the job is over, or after at most 30 s with the job as it is then: ask again. */
   waitJob: handleUnaryCall<GetJobRequest, GetJobResponse>;
   cancelJob: handleUnaryCall<CancelJobRequest, CancelJobResponse>;
   readOutput: handleServerStreamingCall<ReadOutputRequest, OutputChunk>;
@@ -2186,7 +2214,7 @@ export interface JobsClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListJobsResponse) => void,
   ): ClientUnaryCall;
-  /** Answers when the job is over (or when the deadline of the call passes: then it is not). */
+  /** Answers when the job is over, or after at most 30 s with the job as it is then: ask again. */
   waitJob(
     request: GetJobRequest,
     callback: (error: ServiceError | null, response: GetJobResponse) => void,

@@ -35,6 +35,8 @@ export interface WatchRequest {
   jobId: string;
   /** Finished jobs in the snapshot, newest first; 0 = 1,000. */
   finishedLimit: number;
+  /** Every change as an event of its own, in order and without gaps, beside the coalesced rows. */
+  events: boolean;
 }
 
 export interface WatchFrame {
@@ -57,6 +59,10 @@ export interface WatchHello {
   addresses: string[];
 }
 
+/**
+ * Rows of a watch over all jobs carry a summary: attempts, environment and labels left out, a long
+ * command cut. A watch over one job carries everything.
+ */
 export interface WatchSnapshot {
   jobs: Job[];
   nodes: Node[];
@@ -91,7 +97,7 @@ export interface WatchPing {
 }
 
 function createBaseWatchRequest(): WatchRequest {
-  return { sinceRevision: "", jobs: false, nodes: false, status: false, jobId: "", finishedLimit: 0 };
+  return { sinceRevision: "", jobs: false, nodes: false, status: false, jobId: "", finishedLimit: 0, events: false };
 }
 
 export const WatchRequest: MessageFns<WatchRequest> = {
@@ -113,6 +119,9 @@ export const WatchRequest: MessageFns<WatchRequest> = {
     }
     if (message.finishedLimit !== 0) {
       writer.uint32(48).uint32(message.finishedLimit);
+    }
+    if (message.events !== false) {
+      writer.uint32(56).bool(message.events);
     }
     return writer;
   },
@@ -178,6 +187,14 @@ export const WatchRequest: MessageFns<WatchRequest> = {
             message.finishedLimit = reader.uint32();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.events = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -201,6 +218,7 @@ export const WatchRequest: MessageFns<WatchRequest> = {
     message.status = object.status ?? false;
     message.jobId = object.jobId ?? "";
     message.finishedLimit = object.finishedLimit ?? 0;
+    message.events = object.events ?? false;
     return message;
   },
 };
