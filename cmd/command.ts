@@ -1,0 +1,93 @@
+import { type ArgsDef, type CommandDef, defineCommand } from "citty";
+import type { Invocation } from "./invocation.ts";
+import type { World } from "./world.ts";
+
+export type Positionals = {
+  readonly name: string;
+  readonly min: number;
+  readonly max: number;
+};
+
+export type CommandOptions = {
+  readonly name: string;
+  /** One line: what it does. */
+  readonly summary: string;
+  readonly examples: readonly string[];
+  readonly args?: ArgsDef;
+  /** Flags of `args` that may be given more than once. */
+  readonly repeat?: readonly string[];
+  readonly positionals?: Positionals;
+  /** Words after `--` (or after the first positional) are a command to run. */
+  readonly takesCommand?: boolean;
+  /** What nl itself has to say exits as 125 here, so that it cannot be taken for the job's code. */
+  readonly exitsAsJob?: boolean;
+  readonly hidden?: boolean;
+  readonly run: (invocation: Invocation, world: World) => Promise<number>;
+};
+
+/** What the strict front needs to know about a command beyond what citty does. */
+export type Strictness = Required<
+  Pick<CommandOptions, "examples" | "repeat" | "takesCommand" | "exitsAsJob">
+> & { readonly positionals: Positionals };
+
+export type NlCommand = CommandDef & { readonly strict: Strictness };
+
+const NO_POSITIONALS: Positionals = { name: "", min: 0, max: 0 };
+
+/** Defines one command of the tree: data for citty, plus what makes the front strict. */
+export function command(options: CommandOptions): NlCommand {
+  const args: ArgsDef = { ...options.args, ...GLOBAL_ARGS };
+  const definition: CommandDef = defineCommand({
+    meta: {
+      name: options.name,
+      description: options.summary,
+      ...(options.hidden === true ? { hidden: true } : {}),
+    },
+    args,
+    run: ({ data }) => {
+      const { invocation, world } = data as { invocation: Invocation; world: World };
+      return options.run(invocation, world);
+    },
+  });
+  const strict: Strictness = {
+    examples: options.examples,
+    repeat: options.repeat ?? [],
+    positionals: options.positionals ?? NO_POSITIONALS,
+    takesCommand: options.takesCommand ?? false,
+    exitsAsJob: options.exitsAsJob ?? false,
+  };
+  return Object.assign(definition, { strict });
+}
+
+/** Accepted by every command, before or after its name (DESIGN §5). */
+export const GLOBAL_ARGS = {
+  addr: {
+    type: "string",
+    alias: ["a"],
+    valueHint: "LIST",
+    description: "Addresses of nodes, comma-separated (env NL_ADDR)",
+  },
+  output: {
+    type: "string",
+    alias: ["o"],
+    valueHint: "FORMAT",
+    description: "table, wide, json, jsonl, yaml or name",
+  },
+  quiet: { type: "boolean", alias: ["q"], description: "Print only ids" },
+  data: { type: "string", valueHint: "DIR", description: "Directory of the local cluster" },
+  "ca-cert": { type: "string", valueHint: "FILE", description: "The cluster's CA certificate" },
+  cert: { type: "string", valueHint: "FILE", description: "Client certificate" },
+  key: { type: "string", valueHint: "FILE", description: "Key of the client certificate" },
+  "request-timeout": {
+    type: "string",
+    valueHint: "TIME",
+    description: "How long to keep trying a request (default 60s)",
+  },
+  color: {
+    type: "boolean",
+    negativeDescription: "No colour (also NO_COLOR)",
+    description: "Use colour",
+  },
+  yes: { type: "boolean", alias: ["y"], description: "Answer questions with yes" },
+  help: { type: "boolean", alias: ["h"], description: "Show this help" },
+} as const satisfies ArgsDef;
