@@ -1,0 +1,25 @@
+import { closeSync, fsyncSync, openSync } from "node:fs";
+import { join } from "node:path";
+
+/** The layout of one node's data directory; others add `nl.log`, `tasks/` and `certs/`. */
+export const nodeFiles = (directory: string) => ({
+  log: join(directory, "log.sqlite"),
+  wal: join(directory, "log.sqlite-wal"),
+  /** Who holds the lock: only to name it, the lock itself is SQLite's. */
+  pid: join(directory, "log.pid"),
+  mark: join(directory, "mark"),
+  snapshots: join(directory, "snapshots"),
+});
+
+export const FILE_MODE = 0o600;
+export const DIRECTORY_MODE = 0o700;
+
+/** Makes a file's bytes durable, or a directory's names: creations, renames, removals. */
+export function syncPath(path: string): void {
+  const fd = openSync(path, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,333 @@
+import { chmodSync, closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { following, type Index, NOBODY, type Term } from "../lib/ids.ts";
+import type { Boot, Entry, HardState, SnapshotMeta } from "../raft/types.ts";
+import { extend, isSamePosition, ORIGIN, type Position, positionOf } from "./chain.ts";
+import { type LogTables, openTables, type StoredEntry } from "./log-tables.ts";
+import { type Identity, type Mark, MarkFile, readMark } from "./mark-file.ts";
+import { DIRECTORY_MODE, FILE_MODE, nodeFiles } from "./node-files.ts";
+import { StorageFault, toStorageError } from "./storage-fault.ts";
+import { countDurableFrames } from "./wal-evidence.ts";
+
+/** Whom the caller takes the directory for; null = whoever it belongs to. */
+export type ExpectedOwner = { readonly clusterId: string; readonly nodeId: string };
+
+/** Why a log is not what its node had made durable (DESIGN, Log store). */
+export type Damage =
+  | "no-mark"
+  | "not-yet-repaired"
+  | "wal-cut-short"
+  | "chain-broken"
+  | "mark-not-in-log"
+  | "vote-behind-mark"
+  | "hard-state-unreadable"
+  | "commit-beyond-log";
+
+/** Everything that `SqliteLog` works on, verified. */
+export type OpenedLog = {
+  readonly tables: LogTables;
+  readonly mark: MarkFile;
+  readonly identity: Identity;
+  readonly base: Position;
+  readonly last: Position;
+  /** Above `last.index` only while unreadable rows wait to be overwritten. */
+  readonly highestIndex: Index;
+  readonly snapshot: SnapshotMeta | null;
+  readonly hardState: HardState | null;
+  readonly damage: Damage | null;
+  readonly damagedTerm: Term | null;
+  readonly boot: Boot;
+};
+
+/** Bytes of entries handed to the core's cache at boot. */
+const TAIL_BYTES_MAX = 4 * 1024 * 1024;
+const INDEX_MAX = Number.MAX_SAFE_INTEGER as Index;
+
+/**
+ * Locks, verifies and loads one node's log. Throws `StorageFault`s and what SQLite throws; then
+ * nothing was changed that a later attempt needs (`LogTables` keeps the WAL when it closes).
+ */
+export function openLog(directory: string, expected: ExpectedOwner | null): OpenedLog {
+  const files = nodeFiles(directory);
+  checkPresence(directory);
+  const durableFrames = countDurableFrames(files.wal);
+  const tables = lockTables(directory);
+  let mark: MarkFile | null = null;
+  try {
+    const marked = existsSync(files.mark) ? readMark(files.mark) : null;
+    const identity = checkIdentity({ directory, tables, mark: marked, expected });
+    takeOver(directory);
+    mark = new MarkFile(files.mark);
+    const isWalCut = tables.checkpoint("PASSIVE") < durableFrames;
+    const opened = load({ tables, mark, identity, isWalCut });
+    settle(opened);
+    return opened;
+  } catch (thrown) {
+    mark?.close();
+    tables.close();
+    throw thrown;
+  }
+}
+
+function checkPresence(directory: string): void {
+  const files = nodeFiles(directory);
+  if (existsSync(files.log)) return;
+  if (existsSync(files.mark)) {
+    throw new StorageFault(
+      "corrupt",
+      `${files.log} is missing, so this node forgot what it promised: keep the directory, ` +
+        "remove the node from the cluster and join it again as a new one",
+    );
+  }
+  throw new StorageFault(
+    "foreign",
+    `${directory} holds no data of an nl node: check the path, or join the cluster as a new node`,
+  );
+}
+
+/** The directory is ours: its files become private, and say whose they are. */
+function takeOver(directory: string): void {
+  const files = nodeFiles(directory);
+  chmodSync(directory, DIRECTORY_MODE);
+  // A mark that is gone is a mark without a valid slot: damaged, not refused.
+  closeSync(openSync(files.mark, "a", FILE_MODE));
+  for (const path of [files.log, files.mark]) chmodSync(path, FILE_MODE);
+  writeFileSync(files.pid, `${process.pid}\n`, { mode: FILE_MODE });
+}
+
+function lockTables(directory: string): LogTables {
+  const files = nodeFiles(directory);
+  try {
+    return openTables(files.log);
+  } catch (thrown) {
+    const error = toStorageError(`opening ${files.log}`, thrown);
+    if (error.kind !== "locked") throw thrown;
+    throw new StorageFault(
+      "locked",
+      `${directory} is in use by ${holder(files.pid)}: stop that one first`,
+    );
+  }
+}
+
+function holder(pidPath: string): string {
+  const pid = existsSync(pidPath) ? readFileSync(pidPath, "utf8").trim() : "";
+  return pid === "" ? "another process" : `process ${pid}`;
+}
+
+function checkIdentity(options: {
+  readonly directory: string;
+  readonly tables: LogTables;
+  readonly mark: Mark | null;
+  readonly expected: ExpectedOwner | null;
+}): Identity {
+  const { directory, tables, mark, expected } = options;
+  const identity = tables.get("identity");
+  if (identity === null || identity === "unreadable") {
+    throw new StorageFault(
+      "corrupt",
+      `${directory} no longer says which node it is: keep it, remove the node and join a new one`,
+    );
+  }
+  if (mark !== null && mark.identity.storeId !== identity.storeId) {
+    throw new StorageFault(
+      "foreign",
+      `${directory} mixes two nodes (log of ${identity.nodeId}, mark of ${mark.identity.nodeId}); ` +
+        "nothing was changed: put back the files that belong together, or join as a new node",
+    );
+  }
+  if (expected !== null) checkOwner(directory, identity, expected);
+  return identity;
+}
+
+function checkOwner(directory: string, identity: Identity, expected: ExpectedOwner): void {
+  const { clusterId, nodeId } = identity;
+  if (clusterId === expected.clusterId && nodeId === expected.nodeId) return;
+  throw new StorageFault(
+    "foreign",
+    `${directory} belongs to node ${nodeId} of cluster ${clusterId}, not to ${expected.nodeId} of ` +
+      `${expected.clusterId}; nothing was changed: start that node on it, or choose another directory`,
+  );
+}
+
+function load(options: {
+  readonly tables: LogTables;
+  readonly mark: MarkFile;
+  readonly identity: Identity;
+  readonly isWalCut: boolean;
+}): OpenedLog {
+  const { tables, mark, identity, isWalCut } = options;
+  const snapshot = readSnapshot(tables);
+  const scan = scanLog(tables, readBase(tables, snapshot), snapshot);
+  const stored = tables.get("hard_state");
+  const voted = higherVote(stored === "unreadable" ? null : stored, mark.current, snapshot);
+  const fresh = isWalCut
+    ? "wal-cut-short"
+    : findDamage({ tables, mark: mark.current, scan, stored, hardState: voted });
+  const hardState = clampCommit(voted, scan.last.index);
+  const damagedBefore = mark.current?.damagedTerm ?? null;
+  const damage = fresh ?? (damagedBefore === null ? null : "not-yet-repaired");
+  const term = hardState?.term ?? (0 as Term);
+  return {
+    tables,
+    mark,
+    identity,
+    base: scan.base,
+    last: scan.last,
+    highestIndex: tables.highestIndex(),
+    snapshot,
+    hardState,
+    damage,
+    damagedTerm: fresh === null ? damagedBefore : term,
+    boot: toBoot({ tables, scan, snapshot, hardState, damage }),
+  };
+}
+
+function readSnapshot(tables: LogTables): SnapshotMeta | null {
+  const snapshot = tables.get("snapshot");
+  if (snapshot !== "unreadable") return snapshot;
+  throw new StorageFault(
+    "corrupt",
+    "the log's record of its snapshot is unreadable: keep the directory, remove this node from " +
+      "the cluster and join it again as a new one",
+  );
+}
+
+/** Without its record: what a log without compaction has. The chain tells whether it is so. */
+function readBase(tables: LogTables, snapshot: SnapshotMeta | null): Position {
+  const base = tables.get("base");
+  if (base !== "unreadable" && base !== null) return base;
+  return snapshot === null ? ORIGIN : positionOf(snapshot);
+}
+
+type LogScan = {
+  readonly base: Position;
+  readonly last: Position;
+  readonly termRuns: Boot["termRuns"];
+  readonly confEntries: readonly Entry[];
+  readonly isBroken: boolean;
+};
+
+/** Reads every entry once and stops at the first that does not continue the chain. */
+function scanLog(tables: LogTables, base: Position, snapshot: SnapshotMeta | null): LogScan {
+  const termRuns: { from: Index; term: Term }[] = [];
+  const confEntries: Entry[] = [];
+  let last = base;
+  let isBroken = false;
+  for (const stored of tables.range(following(base.index), INDEX_MAX)) {
+    const { entry, chain } = stored;
+    isBroken = !continues(last, stored);
+    if (isBroken) break;
+    if (entry.term !== termRuns.at(-1)?.term) {
+      termRuns.push({ from: entry.index, term: entry.term });
+    }
+    if (entry.kind === "conf" && entry.index > (snapshot?.index ?? 0)) confEntries.push(entry);
+    last = { index: entry.index, term: entry.term, chain };
+  }
+  if (snapshot === null || last.index >= snapshot.index) {
+    return { base, last, termRuns, confEntries, isBroken };
+  }
+  // What is left ends before the snapshot: of no use to anybody.
+  const start = positionOf(snapshot);
+  return { base: start, last: start, termRuns: [], confEntries: [], isBroken: true };
+}
+
+export function continues(previous: Position, stored: StoredEntry): boolean {
+  const { entry, chain } = stored;
+  if (entry.index !== previous.index + 1 || entry.term < previous.term) return false;
+  return extend(previous.chain, entry).chain === chain;
+}
+
+/** The higher of both votes: neither file alone is believed to have forgotten nothing. */
+function higherVote(
+  stored: HardState | null,
+  mark: Mark | null,
+  snapshot: SnapshotMeta | null,
+): HardState | null {
+  if (mark === null || (mark.term === 0 && stored === null)) return stored;
+  const commit = stored?.commit ?? snapshot?.index ?? (0 as Index);
+  const marked = { term: mark.term, votedFor: mark.votedFor, commit };
+  if (stored === null || mark.term > stored.term) return marked;
+  const isVoteMissing = mark.term === stored.term && mark.votedFor !== NOBODY;
+  return isVoteMissing ? marked : stored;
+}
+
+function clampCommit(hardState: HardState | null, lastIndex: Index): HardState | null {
+  if (hardState === null || hardState.commit <= lastIndex) return hardState;
+  return { ...hardState, commit: lastIndex };
+}
+
+function findDamage(found: {
+  readonly tables: LogTables;
+  readonly mark: Mark | null;
+  readonly scan: LogScan;
+  readonly stored: HardState | "unreadable" | null;
+  readonly hardState: HardState | null;
+}): Damage | null {
+  const { tables, mark, scan, stored, hardState } = found;
+  if (mark === null) return "no-mark";
+  if (stored === "unreadable") return "hard-state-unreadable";
+  if (scan.isBroken) return "chain-broken";
+  if (!contains(tables, scan, mark.last)) return "mark-not-in-log";
+  // SQLite is committed first: a mark that knows more of a vote means that SQLite lost something.
+  if (stored?.term !== hardState?.term || stored?.votedFor !== hardState?.votedFor) {
+    return "vote-behind-mark";
+  }
+  if ((hardState?.commit ?? 0) > scan.last.index) return "commit-beyond-log";
+  return null;
+}
+
+function contains(tables: LogTables, scan: LogScan, position: Position): boolean {
+  if (position.index === 0) return true;
+  if (position.index === scan.base.index) return isSamePosition(position, scan.base);
+  if (position.index < scan.base.index || position.index > scan.last.index) return false;
+  const row = tables.row(position.index);
+  if (row === null) return false;
+  const { entry, chain } = row;
+  return isSamePosition(position, { index: entry.index, term: entry.term, chain });
+}
+
+function toBoot(loaded: {
+  readonly tables: LogTables;
+  readonly scan: LogScan;
+  readonly snapshot: SnapshotMeta | null;
+  readonly hardState: HardState | null;
+  readonly damage: Damage | null;
+}): Boot {
+  const { tables, scan, snapshot, hardState, damage } = loaded;
+  const lastIndex = scan.last.index;
+  return {
+    hardState,
+    snapshot,
+    applied: snapshot?.index ?? (0 as Index),
+    termRuns: scan.termRuns,
+    confEntries: scan.confEntries,
+    tail: readTail(tables, scan),
+    lastIndex,
+    damaged: damage !== null,
+  };
+}
+
+function readTail(tables: LogTables, scan: LogScan): readonly Entry[] {
+  const tail: Entry[] = [];
+  let bytes = 0;
+  for (const { entry } of tables.backwardsFrom(scan.last.index)) {
+    bytes += entry.data.length;
+    if (entry.index <= scan.base.index || bytes > TAIL_BYTES_MAX) break;
+    tail.push(entry);
+  }
+  return tail.reverse();
+}
+
+/** Makes durable what opening found out, before anything is written on top of it. */
+function settle(opened: OpenedLog): void {
+  const { tables, mark, identity, base, last, hardState, damagedTerm } = opened;
+  const term = hardState?.term ?? (0 as Term);
+  const votedFor = hardState?.votedFor ?? NOBODY;
+  mark.write({ identity, term, votedFor, last, damagedTerm });
+  tables.transact(() => {
+    tables.deleteUpTo(base.index);
+    tables.put("base", base);
+    if (hardState !== null) tables.put("hard_state", hardState);
+  });
+  // From here on, any frame in the WAL is of this process life (`countDurableFrames`).
+  tables.checkpoint("TRUNCATE");
+}

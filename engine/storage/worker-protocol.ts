@@ -1,0 +1,88 @@
+import type { Index } from "../lib/ids.ts";
+import type { Result } from "../lib/result.ts";
+import type { StorageError } from "../platform/log-store.ts";
+import type { Boot, HardState, PersistJob, SnapshotMeta } from "../raft/types.ts";
+import { packEntries, unpackEntries } from "./entry-pack.ts";
+import type { ExpectedOwner } from "./open-log.ts";
+
+/** What the threads say to each other. Every request but "truncate" gets one reply, in order. */
+export type Request =
+  | {
+      readonly kind: "boot";
+      readonly directory: string;
+      readonly expected: ExpectedOwner | null;
+    }
+  | {
+      readonly kind: "write";
+      readonly jobs: readonly PackedJob[];
+      /** The entries of all jobs, one after the other. */
+      readonly entries: Uint8Array<ArrayBuffer>;
+    }
+  | {
+      readonly kind: "entries";
+      readonly lo: Index;
+      readonly hi: Index;
+      readonly maxBytes: number;
+    }
+  | { readonly kind: "truncate"; readonly before: Index }
+  | { readonly kind: "close" };
+
+type PackedJob = {
+  readonly seq: number;
+  readonly hardState: HardState | null;
+  readonly snapshot: SnapshotMeta | null;
+  readonly fsync: boolean;
+  readonly entryCount: number;
+};
+
+/** `tail` is packed beside it. */
+type PackedBoot = Omit<Boot, "tail">;
+
+export type Reply =
+  | { readonly kind: "failed"; readonly error: StorageError }
+  | {
+      readonly kind: "booted";
+      readonly boot: PackedBoot;
+      readonly tail: Uint8Array<ArrayBuffer>;
+    }
+  | { readonly kind: "entries"; readonly entries: Uint8Array<ArrayBuffer> }
+  | { readonly kind: "compacted" }
+  | { readonly kind: "done" };
+
+export function packJobs(jobs: readonly PersistJob[]): Extract<Request, { kind: "write" }> {
+  const packed = jobs.map(({ seq, hardState, snapshot, fsync, entries }) => ({
+    seq,
+    hardState,
+    snapshot,
+    fsync,
+    entryCount: entries.length,
+  }));
+  const entries = packEntries(jobs.length === 1 ? entriesOf(jobs[0]) : jobs.flatMap(entriesOf));
+  return { kind: "write", jobs: packed, entries };
+}
+
+export function unpackJobs(request: Extract<Request, { kind: "write" }>): PersistJob[] {
+  const entries = unpackEntries(request.entries);
+  let from = 0;
+  return request.jobs.map(({ entryCount, ...job }) => {
+    const to = from + entryCount;
+    const own = request.jobs.length === 1 ? entries : entries.slice(from, to);
+    from = to;
+    return { ...job, entries: own };
+  });
+}
+
+export function packBoot(boot: Boot): Extract<Reply, { kind: "booted" }> {
+  const { tail, ...rest } = boot;
+  return { kind: "booted", boot: rest, tail: packEntries(tail) };
+}
+
+export function unpackBoot(reply: Extract<Reply, { kind: "booted" }>): Boot {
+  return { ...reply.boot, tail: unpackEntries(reply.tail) };
+}
+
+export function toReply<T>(result: Result<T, StorageError>, pack: (value: T) => Reply): Reply {
+  return result.ok ? pack(result.value) : { kind: "failed", error: result.error };
+}
+
+const entriesOf = (job: PersistJob | undefined): PersistJob["entries"] => job?.entries ?? [];
