@@ -166,6 +166,10 @@ export interface ClusterView {
   liveAttempts(nodeId: NodeId): readonly Attempt[];
   /** Pending jobs by priority, then submit order. */
   pending(): IterableIterator<Job>;
+  /** Pending jobs that may start at `appliedAt`, in the same order: what placement reads. */
+  ready(): IterableIterator<Job>;
+  /** Pending jobs whose `run.notBefore` lies after `appliedAt`, earliest first. */
+  backoff(): IterableIterator<Job>;
   /** Newest first by submission. */
   newestFirst(): IterableIterator<Job>;
   /** Jobs whose id starts with `prefix`, at most `limit`. */

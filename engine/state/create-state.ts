@@ -1,0 +1,43 @@
+import type { Index } from "../lib/ids.ts";
+import type { Founding } from "./command.ts";
+import { FEATURE_LEVEL_FIRST } from "./feature-level.ts";
+import { STATE_LIMITS, StateStore } from "./state-store.ts";
+
+/** The writable state: `createState` makes it, `apply` changes it, everyone else sees a view. */
+export type ClusterState = StateStore;
+
+/** Founding is entry 1: the snapshot that every first voter starts from (DESIGN, Bootstrap). */
+const FOUNDING_INDEX = 1 as Index;
+
+/** The state of a cluster that has just been founded. `limits` must be the same on every node. */
+export function createState(founding: Founding, limits = STATE_LIMITS): ClusterState {
+  const state = new StateStore({
+    clusterId: founding.clusterId,
+    clusterName: founding.clusterName,
+    featureLevel: FEATURE_LEVEL_FIRST,
+    appliedIndex: FOUNDING_INDEX,
+    appliedAt: founding.at,
+    limits,
+  });
+  for (const member of founding.members) {
+    state.putNode({
+      id: member.nodeId,
+      peerId: member.peerId,
+      storeId: member.storeId,
+      roles: ["server"],
+      rpcAddress: member.rpcAddress,
+      httpAddress: member.httpAddress,
+      liveness: "alive",
+      drain: null,
+      cpuMillis: 0,
+      memoryBytes: 0,
+      slots: 0,
+      drivers: [],
+      labels: {},
+      featureLevel: 0,
+      version: "",
+      registered: false,
+    });
+  }
+  return state;
+}

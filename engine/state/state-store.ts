@@ -1,0 +1,249 @@
+import { assert } from "../lib/assert.ts";
+import type { AttemptId, Index, JobId, NodeId, UnixMillis } from "../lib/ids.ts";
+import { attemptId, following } from "../lib/ids.ts";
+import { isOver } from "./attempt-lifecycle.ts";
+import type {
+  Attempt,
+  ClusterView,
+  Job,
+  JobCounts,
+  JobState,
+  NodeRecord,
+  SpecRecord,
+} from "./cluster-state.ts";
+import { ordinalOf, PendingQueue, queueKey, type Waiting } from "./pending-queue.ts";
+import { hashAttempt, hashJob, hashNode, hashScalars } from "./record-hash.ts";
+import { priorityOf } from "./spec-codec.ts";
+import { SpecTable } from "./spec-table.ts";
+import { StateHash } from "./state-hash.ts";
+import { SubmitOrder } from "./submit-order.ts";
+
+/** A job as it is kept: its place in the queue is computed once, when it is submitted. */
+export type StoredJob = Job & { readonly queueKey: number };
+
+export type StateLimits = {
+  /** Job records, over or not; the next submission is refused (SEMANTICS S12). */
+  readonly jobsMax: number;
+};
+
+export const STATE_LIMITS: StateLimits = { jobsMax: 1_000_000 };
+
+const WORDS_MAX = 10_000;
+
+/**
+ * The replicated state, writable. Only `apply` and `createState` hold it as such. Every record goes
+ * through `addJob`, `putJob`, `putAttempt` or `putNode`, which keep the indexes, counts and hash.
+ */
+export class StateStore implements ClusterView {
+  readonly clusterId: string;
+  readonly clusterName: string;
+  readonly limits: StateLimits;
+  readonly #jobs = new Map<JobId, StoredJob>();
+  readonly #nodes = new Map<NodeId, NodeRecord>();
+  readonly #attempts = new Map<AttemptId, Attempt>();
+  readonly #live = new Map<NodeId, Map<AttemptId, Attempt>>();
+  readonly #order = new SubmitOrder();
+  readonly #queue = new PendingQueue();
+  readonly #specs = new SpecTable();
+  readonly #words = new Map<string, string>();
+  readonly #hash = new StateHash();
+  readonly #counts: Record<JobState, number> = {
+    pending: 0,
+    assigned: 0,
+    running: 0,
+    completed: 0,
+    failed: 0,
+    cancelled: 0,
+  };
+  #featureLevel: number;
+  #appliedIndex: Index;
+  #appliedAt: UnixMillis;
+
+  constructor(start: {
+    readonly clusterId: string;
+    readonly clusterName: string;
+    readonly featureLevel: number;
+    readonly appliedIndex: Index;
+    readonly appliedAt: UnixMillis;
+    readonly limits: StateLimits;
+  }) {
+    this.clusterId = start.clusterId;
+    this.clusterName = start.clusterName;
+    this.limits = start.limits;
+    this.#featureLevel = start.featureLevel;
+    this.#appliedIndex = start.appliedIndex;
+    this.#appliedAt = start.appliedAt;
+  }
+
+  get jobs(): ReadonlyMap<JobId, StoredJob> {
+    return this.#jobs;
+  }
+
+  get nodes(): ReadonlyMap<NodeId, NodeRecord> {
+    return this.#nodes;
+  }
+
+  get featureLevel(): number {
+    return this.#featureLevel;
+  }
+
+  get appliedIndex(): Index {
+    return this.#appliedIndex;
+  }
+
+  get appliedAt(): UnixMillis {
+    return this.#appliedAt;
+  }
+
+  get counts(): JobCounts {
+    return { ...this.#counts };
+  }
+
+  stateHash(): string {
+    return this.#hash.hexWith(hashScalars(this));
+  }
+
+  attempt(id: AttemptId): Attempt | undefined {
+    return this.#attempts.get(id);
+  }
+
+  attemptsOf(jobId: JobId): readonly Attempt[] {
+    const newest = this.#jobs.get(jobId)?.run?.attempt ?? 0;
+    const attempts: Attempt[] = [];
+    for (let number = 1; number <= newest; number++) {
+      const attempt = this.#attempts.get(attemptId(jobId, number));
+      if (attempt !== undefined) attempts.push(attempt);
+    }
+    return attempts;
+  }
+
+  liveAttempts(nodeId: NodeId): readonly Attempt[] {
+    return [...(this.#live.get(nodeId)?.values() ?? [])];
+  }
+
+  pending(): IterableIterator<Job> {
+    return this.#jobsAt(this.#queue.all());
+  }
+
+  ready(): IterableIterator<Job> {
+    return this.#jobsAt(this.#queue.ready());
+  }
+
+  backoff(): IterableIterator<Job> {
+    return this.#jobsAt(this.#queue.delayed());
+  }
+
+  *newestFirst(): IterableIterator<Job> {
+    for (const id of this.#order.newestFirst()) yield this.#known(id);
+  }
+
+  findByPrefix(prefix: string, limit: number): readonly Job[] {
+    return this.#order.findByPrefix(prefix, limit).map((id) => this.#known(id));
+  }
+
+  /** The one copy of these bytes. */
+  internSpec(bytes: Uint8Array): SpecRecord {
+    return this.#specs.intern(bytes);
+  }
+
+  /** Moves replicated time, which never goes back. */
+  advanceTime(at: UnixMillis): void {
+    if (at <= this.#appliedAt) return;
+    this.#appliedAt = at;
+    this.#queue.advance(at);
+  }
+
+  advanceIndex(index: Index): void {
+    assert(index === following(this.#appliedIndex), "entries are applied once, in order");
+    this.#appliedIndex = index;
+  }
+
+  raiseFeatureLevel(level: number): void {
+    assert(level > this.#featureLevel, "the feature level only rises");
+    this.#featureLevel = level;
+  }
+
+  addJob(job: Job): StoredJob {
+    assert(!this.#jobs.has(job.id), "a submitted job is new");
+    const key = queueKey(priorityOf(job.spec.bytes), this.#order.append(job.id));
+    const stored: StoredJob = {
+      id: job.id,
+      spec: job.spec,
+      state: job.state,
+      reason: job.reason,
+      submittedAt: job.submittedAt,
+      submittedIndex: job.submittedIndex,
+      updatedIndex: job.updatedIndex,
+      principal: this.#shared(job.principal),
+      run: job.run,
+      queueKey: key,
+    };
+    this.#writeJob(stored);
+    return stored;
+  }
+
+  putJob(job: StoredJob): void {
+    const before = this.#known(job.id);
+    assert(before.queueKey === job.queueKey, "a job keeps its place in the queue");
+    this.#hash.subtract(hashJob(before));
+    this.#counts[before.state] -= 1;
+    if (before.state === "pending") this.#queue.remove(waitingOf(before));
+    this.#writeJob(job);
+  }
+
+  putAttempt(attempt: Attempt): void {
+    const before = this.#attempts.get(attempt.id);
+    if (before !== undefined) this.#hash.subtract(hashAttempt(before));
+    this.#hash.add(hashAttempt(attempt));
+    this.#attempts.set(attempt.id, attempt);
+    this.#indexLive(attempt);
+  }
+
+  putNode(node: NodeRecord): void {
+    const before = this.#nodes.get(node.id);
+    if (before !== undefined) this.#hash.subtract(hashNode(before));
+    this.#hash.add(hashNode(node));
+    this.#nodes.set(node.id, node);
+  }
+
+  #writeJob(job: StoredJob): void {
+    this.#jobs.set(job.id, job);
+    this.#hash.add(hashJob(job));
+    this.#counts[job.state] += 1;
+    if (job.state === "pending") this.#queue.add(waitingOf(job), this.#appliedAt);
+  }
+
+  #indexLive(attempt: Attempt): void {
+    const live = this.#live.get(attempt.nodeId);
+    if (isOver(attempt)) {
+      live?.delete(attempt.id);
+    } else if (live === undefined) {
+      this.#live.set(attempt.nodeId, new Map([[attempt.id, attempt]]));
+    } else {
+      live.set(attempt.id, attempt);
+    }
+  }
+
+  *#jobsAt(keys: IterableIterator<number>): IterableIterator<StoredJob> {
+    for (const key of keys) yield this.#known(this.#order.at(ordinalOf(key)));
+  }
+
+  #known(id: JobId): StoredJob {
+    const job = this.#jobs.get(id);
+    assert(job !== undefined, "an indexed job has a record");
+    return job;
+  }
+
+  /** Principals repeat: decoded from the log they would cost a string a job. */
+  #shared(word: string): string {
+    const known = this.#words.get(word);
+    if (known !== undefined) return known;
+    if (this.#words.size < WORDS_MAX) this.#words.set(word, word);
+    return word;
+  }
+}
+
+const waitingOf = (job: StoredJob): Waiting => ({
+  key: job.queueKey,
+  notBefore: job.run?.notBefore ?? null,
+});
