@@ -1,0 +1,56 @@
+import { NOBODY } from "../lib/ids.ts";
+import { type Core, trace } from "./core.ts";
+import { campaign } from "./election.ts";
+import { leaveJointWhenDue } from "./membership.ts";
+import { isDiskStalled } from "./persist.ts";
+import { voteResult } from "./quorum.ts";
+import { expireForwardedReads } from "./read-index.ts";
+import { becomeFollower } from "./role.ts";
+import { tickTransfer } from "./transfer.ts";
+
+export function onTick(core: Core): void {
+  core.tickCount += 1;
+  core.electionElapsed += 1;
+  expireForwardedReads(core);
+  tickTransfer(core);
+  if (core.role === "leader") tickLeader(core);
+  else tickElection(core);
+}
+
+function tickElection(core: Core): void {
+  const { electionTicks, rng, campaigns } = core.options;
+  if (core.electionElapsed < electionTicks) return;
+  core.electionJitter ??= rng.below(electionTicks);
+  if (core.electionElapsed < electionTicks + core.electionJitter) return;
+  core.electionElapsed = 0;
+  core.electionJitter = null;
+  if (campaigns) campaign(core);
+}
+
+function tickLeader(core: Core): void {
+  leaveJointWhenDue(core);
+  core.heartbeatElapsed += 1;
+  if (core.heartbeatElapsed >= core.options.heartbeatTicks) {
+    core.heartbeatElapsed = 0;
+    core.heartbeatDue = true;
+  }
+  if (isDiskStalled(core)) stepDown(core, "disk-stalled");
+  else if (core.electionElapsed >= core.options.electionTicks) checkQuorum(core);
+}
+
+/** A leader that no quorum answers leads nobody, and must let clients look elsewhere (P5, P49). */
+function checkQuorum(core: Core): void {
+  core.electionElapsed = 0;
+  const heard = new Map([[core.id, true]]);
+  for (const progress of core.progress.values()) {
+    heard.set(progress.id, progress.active);
+    progress.active = false;
+  }
+  const hasQuorum = voteResult(core.conf, heard) === "won";
+  if (core.options.checkQuorum && !hasQuorum) stepDown(core, "quorum-lost");
+}
+
+function stepDown(core: Core, why: string): void {
+  trace(core, why);
+  becomeFollower(core, core.term, NOBODY);
+}
