@@ -1,0 +1,86 @@
+import { writeSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { nlError } from "../engine/lib/error-code.ts";
+import { NlFailure } from "./nl-failure.ts";
+import { EXIT_INTERRUPTED } from "./report-error.ts";
+import type { World } from "./world.ts";
+
+const STDOUT = 1;
+const STDERR = 2;
+
+/** The terminal and the environment of this process. */
+export function realWorld(): World {
+  return {
+    out: (text) => write(STDOUT, text),
+    err: (text) => write(STDERR, text),
+    env: process.env,
+    outIsTerminal: process.stdout.isTTY === true,
+    errIsTerminal: process.stderr.isTTY === true,
+    inIsTerminal: process.stdin.isTTY === true,
+    columns: process.stdout.columns ?? 80,
+    useColor: process.stdout.isTTY === true && (process.env["NO_COLOR"] ?? "") === "",
+    readInput,
+    inputLines: () =>
+      createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }),
+    now: () => Date.now(),
+    get interrupted() {
+      return interruption();
+    },
+  };
+}
+
+/** Synchronous, so that nothing is lost when the process exits; a closed pipe ends it quietly. */
+function write(fd: number, text: string | Uint8Array): void {
+  let rest = typeof text === "string" ? Buffer.from(text) : Buffer.from(text);
+  while (rest.length > 0) {
+    const written = tryWrite(fd, rest);
+    rest = rest.subarray(written);
+  }
+}
+
+function tryWrite(fd: number, bytes: Buffer): number {
+  try {
+    return writeSync(fd, bytes);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EPIPE") process.exit(0);
+    if (code !== "EAGAIN") throw error;
+    Bun.sleepSync(1); // A non-blocking terminal that is full: wait for its reader.
+    return 0;
+  }
+}
+
+async function readInput(maxBytes: number): Promise<string> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of process.stdin as AsyncIterable<Buffer>) {
+    size += part.length;
+    if (size > maxBytes) {
+      throw new NlFailure(
+        nlError(
+          "too_large",
+          `standard input is larger than ${maxBytes} bytes`,
+          "send less at once",
+        ),
+      );
+    }
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString("utf8");
+}
+
+let controller: AbortController | null = null;
+
+/** Installed on first use, so that commands that do not care are ended by the signal itself. */
+function interruption(): AbortSignal {
+  if (controller !== null) return controller.signal;
+  const created = new AbortController();
+  controller = created;
+  const onSignal = () => {
+    if (created.signal.aborted) process.exit(EXIT_INTERRUPTED);
+    created.abort();
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  return created.signal;
+}
