@@ -1,0 +1,102 @@
+import type { AttemptId, Index, JobId, NodeId, PeerId, Term } from "../../engine/lib/ids.ts";
+import type { Message, Status } from "../../engine/raft/types.ts";
+import type { JobState } from "../../engine/state/cluster-state.ts";
+import type { SimDisk } from "./world/disk.ts";
+import type { ChainedJob } from "./world/log-image.ts";
+
+/** One node as the checkers see it: across crashes, with its disk. */
+export type Member = {
+  readonly peerId: PeerId;
+  readonly nodeId: NodeId;
+  readonly disk: SimDisk;
+  /** Counts the starts of its process. */
+  readonly life: number;
+  /** Raft's status after the last event in this life; null while the process is down. */
+  readonly status: Status | null;
+};
+
+/** A task as the machine that runs it knows it. */
+export type TaskEvent = {
+  readonly nodeId: NodeId;
+  readonly attemptId: AttemptId;
+  readonly jobId: JobId;
+};
+
+/**
+ * One property of `reference/raft.md` §6.1 or of SEMANTICS, as hooks that are called while the run
+ * goes on. A hook throws `PropertyViolated`; it costs O(1), or O(nodes) where that is said.
+ */
+export type Checker = {
+  readonly name: string;
+  /** After every event inside a process that is running Raft. */
+  readonly onStatus?: (member: Member, status: Status, before: Status | null) => void;
+  /** A persist job is about to change `member.disk.written`. */
+  readonly onWrite?: (member: Member, job: ChainedJob) => void;
+  /** `member.disk.durable` has changed. */
+  readonly onDurable?: (member: Member) => void;
+  readonly onSend?: (member: Member, message: Message) => void;
+  readonly onBoot?: (member: Member) => void;
+  readonly onApplied?: (member: Member, index: Index, chain: number) => void;
+  readonly onStateHash?: (member: Member, index: Index, hash: string) => void;
+  readonly onJobState?: (member: Member, jobId: JobId, state: JobState) => void;
+  readonly onTaskStarted?: (task: TaskEvent) => void;
+  readonly onTaskEnded?: (task: TaskEvent) => void;
+  /** A client was told that what it proposed is committed at `index`. */
+  readonly onAcked?: (index: Index, what: Acked) => void;
+  /** A linearizable read that began at `begun` acked was answered as of `index`. */
+  readonly onRead?: (acked: Index, index: Index) => void;
+};
+
+export type Acked =
+  | { readonly kind: "entry" }
+  | { readonly kind: "submitted"; readonly jobId: JobId }
+  | { readonly kind: "cancelled"; readonly jobId: JobId };
+
+type Hook = Exclude<keyof Checker, "name">;
+
+export class PropertyViolated extends Error {
+  readonly property: string;
+
+  constructor(property: string, detail: string) {
+    super(`${property}: ${detail}`);
+    this.property = property;
+  }
+}
+
+/** Throws `PropertyViolated` unless `condition` holds. The detail is only built on failure. */
+export function must(
+  condition: boolean,
+  property: string,
+  detail: () => string,
+): asserts condition {
+  if (!condition) throw new PropertyViolated(property, detail());
+}
+
+/** Calls one hook of all checkers that have it, in their order. */
+export function broadcast<K extends Hook>(checkers: readonly Checker[], hook: K) {
+  type Call = NonNullable<Checker[K]>;
+  const calls = checkers.flatMap((checker) => {
+    const call = checker[hook];
+    return call === undefined ? [] : [call as (...args: Parameters<Call>) => void];
+  });
+  return (...args: Parameters<Call>): void => {
+    for (const call of calls) call(...args);
+  };
+}
+
+/** What checkers of consensus share: who there is, and what a quorum is made of. */
+export type Membership = readonly Member[];
+
+export const quorumOf = (members: Membership): number => Math.floor(members.length / 2) + 1;
+
+/** How many disks durably hold the log that ends in `chain` at `index`. O(nodes). */
+export function durableCopies(members: Membership, index: Index, chain: number | null): number {
+  let copies = 0;
+  for (const { disk } of members) if (disk.durable.chainAt(index) === chain) copies += 1;
+  return copies;
+}
+
+export const isNewLeader = (status: Status, before: Status | null): boolean =>
+  status.role === "leader" && (before?.role !== "leader" || before.term !== status.term);
+
+export const describeAt = (term: Term, index: Index): string => `index ${index} of term ${term}`;

@@ -1,0 +1,36 @@
+import type { Checker, Membership } from "./checker.ts";
+import { ackedEntriesDurable } from "./checkers/acked-entries-durable.ts";
+import { applyOnce } from "./checkers/apply-once.ts";
+import { CommittedLog } from "./checkers/committed-log.ts";
+import { committedOnQuorum } from "./checkers/committed-on-quorum.ts";
+import { durableBeforeSent } from "./checkers/durable-before-sent.ts";
+import { electionSafety } from "./checkers/election-safety.ts";
+import { freshReads } from "./checkers/fresh-reads.ts";
+import { leaderAppendOnly } from "./checkers/leader-append-only.ts";
+import { leaderCompleteness } from "./checkers/leader-completeness.ts";
+import { logMatching } from "./checkers/log-matching.ts";
+import { monotonic } from "./checkers/monotonic.ts";
+import { progressSane } from "./checkers/progress-sane.ts";
+import { stateMachineSafety } from "./checkers/state-machine-safety.ts";
+import { truncationAboveCommit } from "./checkers/truncation-above-commit.ts";
+
+/** Properties 1–11 and 13 of `reference/raft.md` §6.1, and 16 for reads. */
+export function raftCheckers(members: Membership): readonly Checker[] {
+  const committed = new CommittedLog();
+  return [
+    committed,
+    electionSafety(),
+    leaderAppendOnly(),
+    logMatching(),
+    leaderCompleteness(members),
+    stateMachineSafety(),
+    committedOnQuorum(members),
+    ackedEntriesDurable(members, committed),
+    monotonic(),
+    truncationAboveCommit(committed),
+    progressSane(members),
+    durableBeforeSent(),
+    applyOnce(),
+    freshReads(),
+  ];
+}

@@ -1,0 +1,33 @@
+import type { Index, PeerId } from "../../../engine/lib/ids.ts";
+import { type Checker, must } from "../checker.ts";
+
+const NAME = "applied once, with one result";
+
+/**
+ * A life applies every index once and in order, and equal applied indices have equal state hashes.
+ * (SEMANTICS S14; property 13)
+ */
+export function applyOnce(): Checker {
+  const appliedBy = new Map<PeerId, Index>();
+  const hashes = new Map<Index, string>();
+  return {
+    name: NAME,
+    onBoot: (member) => {
+      appliedBy.set(member.peerId, member.disk.durable.snapshot.index);
+    },
+    onApplied: (member, index) => {
+      const last = appliedBy.get(member.peerId) ?? 0;
+      must(index === last + 1, NAME, () => `${member.nodeId} applies ${index} after ${last}`);
+      appliedBy.set(member.peerId, index);
+    },
+    onStateHash: (member, index, hash) => {
+      const known = hashes.get(index);
+      if (known === undefined) hashes.set(index, hash);
+      else {
+        must(known === hash, NAME, () => {
+          return `${member.nodeId} has another state than others had at index ${index}`;
+        });
+      }
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import type { PeerId } from "../../../engine/lib/ids.ts";
+import type { ProgressView, Status } from "../../../engine/raft/types.ts";
+import { type Checker, type Member, type Membership, must } from "../checker.ts";
+
+const NAME = "indices in order";
+
+/**
+ * snapshot <= applied <= commit <= last; match < next; and what a leader believes a peer to have
+ * (`match`) is durable there, unless the peer has moved on to a later term. (Property 10.) O(nodes)
+ */
+export function progressSane(members: Membership): Checker {
+  const peers = new Map<PeerId, Member>(members.map((member) => [member.peerId, member]));
+  return {
+    name: NAME,
+    onStatus: (member, status) => {
+      const { applied, commit, lastIndex } = status;
+      must(applied <= commit && commit <= lastIndex, NAME, () => {
+        return `${member.nodeId} has applied ${applied}, committed ${commit}, last ${lastIndex}`;
+      });
+      if (status.role !== "leader") return;
+      for (const progress of status.progress) {
+        mustBeSane(member, status, progress);
+        const peer = peers.get(progress.id);
+        if (peer !== undefined) mustBeDurable(member, peer, progress);
+      }
+    },
+  };
+}
+
+function mustBeSane(member: Member, status: Status, progress: ProgressView): void {
+  const { id, match, next, inflight } = progress;
+  must(match < next && match <= status.lastIndex && next <= status.lastIndex + 1, NAME, () => {
+    return `${member.nodeId}: peer ${id} has match ${match}, next ${next}, last ${status.lastIndex}`;
+  });
+  must(inflight >= 0, NAME, () => `${member.nodeId}: peer ${id} has ${inflight} in flight`);
+}
+
+function mustBeDurable(leader: Member, peer: Member, { match }: ProgressView): void {
+  const [leaderTerm, peerTerm] = [leader.status?.term ?? 0, peer.disk.written.hardState?.term ?? 0];
+  if (match === 0 || peerTerm > leaderTerm) return;
+  must(peer.disk.durable.chainAt(match) === leader.disk.written.chainAt(match), NAME, () => {
+    return `${leader.nodeId} believes ${peer.nodeId} to hold index ${match}, which is not durable there`;
+  });
+}

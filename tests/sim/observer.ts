@@ -1,0 +1,220 @@
+import type { Index, NodeId, PeerId } from "../../engine/lib/ids.ts";
+import type { Message, SnapshotMeta, Status } from "../../engine/raft/types.ts";
+import { broadcast, type Checker, isNewLeader, type Member, type Membership } from "./checker.ts";
+import { type DiskProfile, SimDisk } from "./world/disk.ts";
+import { mixInto, SimRandom } from "./world/sim-random.ts";
+import type { VirtualTime } from "./world/virtual-time.ts";
+
+type Watched = { -readonly [K in keyof Member]: Member[K] };
+
+/** What one run has exercised; a batch that exercised too little fails. */
+export type Coverage = {
+  elections: number;
+  crashes: number;
+  torn: number;
+  messages: number;
+  events: number;
+  acked: number;
+  reads: number;
+};
+
+/**
+ * Sees everything Raft does at the ports of every node, tells the checkers, and folds it into the
+ * hash that says whether two runs were the same.
+ */
+export class Observer {
+  readonly members: Membership;
+  readonly coverage: Coverage = {
+    elections: 0,
+    crashes: 0,
+    torn: 0,
+    messages: 0,
+    events: 0,
+    acked: 0,
+    reads: 0,
+  };
+  readonly #watched: Watched[];
+  readonly #time: VirtualTime;
+  readonly #trace: ((line: string) => void) | null;
+  #hash = 0;
+  #ackedIndex = 0 as Index;
+  #call: Calls = callsOf([]);
+
+  constructor(options: {
+    readonly seed: number;
+    readonly time: VirtualTime;
+    readonly nodeCount: number;
+    readonly disk: DiskProfile;
+    readonly founding: SnapshotMeta;
+    readonly trace: ((line: string) => void) | null;
+  }) {
+    this.#time = options.time;
+    this.#trace = options.trace;
+    this.#watched = Array.from({ length: options.nodeCount }, (_, i) =>
+      this.#watch(i + 1, options),
+    );
+    this.members = this.#watched;
+  }
+
+  get hash(): number {
+    return this.#hash;
+  }
+
+  /** The highest index a client was told to be committed. */
+  get ackedIndex(): Index {
+    return this.#ackedIndex;
+  }
+
+  use(checkers: readonly Checker[]): void {
+    this.#call = callsOf(checkers);
+  }
+
+  booted(peer: PeerId): void {
+    const member = this.#of(peer);
+    member.life += 1;
+    member.status = null;
+    this.say(() => `${member.nodeId} starts, life ${member.life}`);
+    this.#call.onBoot(member);
+  }
+
+  crashed(peer: PeerId, how: string): void {
+    const member = this.#of(peer);
+    member.status = null;
+    this.coverage.crashes += 1;
+    const torn = member.disk.tornCount;
+    member.disk.crash();
+    if (member.disk.tornCount > torn) this.coverage.torn += 1;
+    this.say(() => `${member.nodeId} ${how}; its disk keeps ${member.disk.durable.lastIndex}`);
+  }
+
+  /** After every event inside a process that runs Raft. */
+  turned(peer: PeerId, status: Status): void {
+    const member = this.#of(peer);
+    const before = member.status;
+    member.status = status;
+    this.coverage.events += 1;
+    this.#fold(peer, status.term, status.commit, status.lastIndex, status.role.length);
+    if (isNewLeader(status, before)) this.coverage.elections += 1;
+    if (this.#trace !== null) this.#traceChange(member, status, before);
+    this.#call.onStatus(member, status, before);
+  }
+
+  sent(message: Message): void {
+    this.coverage.messages += 1;
+    this.#fold(message.from, message.to, message.term, message.kind.length, 0);
+    if (this.#trace !== null && message.kind !== "heartbeat" && message.kind !== "heartbeat-reply")
+      this.say(() => describeMessage(message));
+    this.#call.onSend(this.#of(message.from), message);
+  }
+
+  applied(peer: PeerId, from: Index, to: Index): void {
+    const member = this.#of(peer);
+    for (let index = from + 1; index <= to; index++) {
+      const chain = member.disk.written.chainAt(index) ?? 0;
+      this.#call.onApplied(member, index as Index, chain);
+    }
+  }
+
+  acked(index: Index): void {
+    this.coverage.acked += 1;
+    if (index > this.#ackedIndex) this.#ackedIndex = index;
+    this.#call.onAcked(index, { kind: "entry" });
+  }
+
+  read(acked: Index, index: Index): void {
+    this.coverage.reads += 1;
+    this.#call.onRead(acked, index);
+  }
+
+  /** One line of the readable trace, built only when somebody reads it. */
+  say(line: () => string): void {
+    this.#trace?.(`${this.#time.now.toFixed(1).padStart(9)} ${line()}`);
+  }
+
+  fold(...values: readonly number[]): void {
+    for (const value of values) this.#hash = mixInto(this.#hash, value);
+  }
+
+  #of(peer: PeerId): Watched {
+    const member = this.#watched[peer - 1];
+    if (member === undefined) throw new Error(`no member ${peer}`);
+    return member;
+  }
+
+  #fold(a: number, b: number, c: number, d: number, e: number): void {
+    let hash = mixInto(this.#hash, Math.floor(this.#time.now * 1000));
+    hash = mixInto(hash, a * 31 + b);
+    hash = mixInto(hash, c * 31 + d);
+    this.#hash = mixInto(hash, e);
+  }
+
+  #watch(
+    number: number,
+    options: {
+      readonly seed: number;
+      readonly disk: DiskProfile;
+      readonly founding: SnapshotMeta;
+    },
+  ): Watched {
+    const disk = new SimDisk({
+      time: this.#time,
+      random: new SimRandom(options.seed, `disk ${number}`),
+      profile: options.disk,
+      founding: options.founding,
+      listener: {
+        onWrite: (job) => this.#call.onWrite(this.#of(number as PeerId), job),
+        onDurable: () => this.#call.onDurable(this.#of(number as PeerId)),
+      },
+    });
+    return {
+      peerId: number as PeerId,
+      nodeId: `n${number}` as NodeId,
+      disk,
+      life: 0,
+      status: null,
+    };
+  }
+
+  #traceChange(member: Member, status: Status, before: Status | null): void {
+    if (before?.role !== status.role || before.term !== status.term) {
+      this.say(() => `${member.nodeId} is ${status.role} of term ${status.term}`);
+    }
+    if (before?.commit !== status.commit) {
+      this.say(() => `${member.nodeId} commit ${status.commit} last ${status.lastIndex}`);
+    }
+  }
+}
+
+type Calls = ReturnType<typeof callsOf>;
+
+function callsOf(checkers: readonly Checker[]) {
+  return {
+    onBoot: broadcast(checkers, "onBoot"),
+    onStatus: broadcast(checkers, "onStatus"),
+    onWrite: broadcast(checkers, "onWrite"),
+    onDurable: broadcast(checkers, "onDurable"),
+    onSend: broadcast(checkers, "onSend"),
+    onApplied: broadcast(checkers, "onApplied"),
+    onStateHash: broadcast(checkers, "onStateHash"),
+    onAcked: broadcast(checkers, "onAcked"),
+    onRead: broadcast(checkers, "onRead"),
+  };
+}
+
+function describeMessage(message: Message): string {
+  const head = `n${message.from} > n${message.to} ${message.kind} t${message.term}`;
+  switch (message.kind) {
+    case "append": {
+      const { prevIndex, prevTerm, entries, commit } = message;
+      return `${head} prev ${prevIndex}/${prevTerm} +${entries.length} commit ${commit}`;
+    }
+    case "append-reply":
+      return `${head} ${message.reject ? `rejects, hint ${message.hintIndex}` : "acks"} ${message.index}`;
+    case "vote":
+      return `${head}${message.pre ? " pre" : ""} last ${message.lastIndex}/${message.lastTerm}`;
+    case "vote-reply":
+      return `${head}${message.pre ? " pre" : ""} ${message.granted ? "granted" : "refused"}`;
+    default:
+      return head;
+  }
+}

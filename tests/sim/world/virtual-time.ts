@@ -1,0 +1,83 @@
+/** Something that happens at a time. Equal times happen in the order they were scheduled. */
+type SimEvent = {
+  readonly at: number;
+  readonly order: number;
+  run: (() => void) | null;
+};
+
+/** Virtual time: a binary heap keyed (time, order). Nothing here ever looks at a real clock. */
+export class VirtualTime {
+  #heap: SimEvent[] = [];
+  #now = 0;
+  #order = 0;
+
+  /** Milliseconds since the start of the run. */
+  get now(): number {
+    return this.#now;
+  }
+
+  /** Calls `run` after `millis`. Returns the cancellation. */
+  after(millis: number, run: () => void): () => void {
+    const event: SimEvent = { at: this.#now + Math.max(0, millis), order: this.#order++, run };
+    this.#push(event);
+    return () => {
+      event.run = null;
+    };
+  }
+
+  /** Runs the next event if it is not later than `until`; false when there is none. */
+  step(until: number): boolean {
+    for (;;) {
+      const first = this.#heap[0];
+      if (first === undefined || first.at > until) return false;
+      this.#pop();
+      if (first.run === null) continue;
+      this.#now = first.at;
+      first.run();
+      return true;
+    }
+  }
+
+  /** Moves to `until` when no event is left before it. */
+  settle(until: number): void {
+    this.#now = Math.max(this.#now, until);
+  }
+
+  #push(event: SimEvent): void {
+    const heap = this.#heap;
+    let hole = heap.length;
+    heap.push(event);
+    while (hole > 0) {
+      const parentIndex = (hole - 1) >> 1;
+      const parent = heap[parentIndex];
+      if (parent === undefined || !isBefore(event, parent)) break;
+      heap[hole] = parent;
+      hole = parentIndex;
+    }
+    heap[hole] = event;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let hole = 0;
+    for (;;) {
+      const child = this.#smallerChild(hole);
+      const candidate = heap[child];
+      if (candidate === undefined || !isBefore(candidate, last)) break;
+      heap[hole] = candidate;
+      hole = child;
+    }
+    heap[hole] = last;
+  }
+
+  #smallerChild(hole: number): number {
+    const left = 2 * hole + 1;
+    const [first, second] = [this.#heap[left], this.#heap[left + 1]];
+    return first !== undefined && second !== undefined && isBefore(second, first) ? left + 1 : left;
+  }
+}
+
+const isBefore = (a: SimEvent, b: SimEvent): boolean =>
+  a.at < b.at || (a.at === b.at && a.order < b.order);
