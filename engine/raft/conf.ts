@@ -15,6 +15,10 @@ export const isJoint = (conf: ConfState): boolean => conf.votersOutgoing.length 
 export const isVoter = (conf: ConfState, id: PeerId): boolean =>
   conf.voters.includes(id) || conf.votersOutgoing.includes(id);
 
+/** Voters and learners. */
+export const isMember = (conf: ConfState, id: PeerId): boolean =>
+  isVoter(conf, id) || conf.learners.includes(id);
+
 /** Every voter once, in ascending order. */
 export const allVoters = (conf: ConfState): readonly PeerId[] =>
   ascending(new Set([...conf.voters, ...conf.votersOutgoing]));

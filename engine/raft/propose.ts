@@ -1,6 +1,6 @@
 import { assert } from "../lib/assert.ts";
 import { NOBODY } from "../lib/ids.ts";
-import { applyConfChange, isVoter } from "./conf.ts";
+import { applyConfChange, isMember } from "./conf.ts";
 import { encodeConfChange, fitsConfEntry } from "./conf-codec.ts";
 import type { Core } from "./core.ts";
 import { appendConf, canChangeConf, isPromotionTooEarly } from "./membership.ts";
@@ -28,7 +28,7 @@ export function onProposeConf(core: Core, change: ConfChange): ProposeResult {
 function refusal(core: Core): ProposeError | null {
   if (core.role === "halted") return "halted";
   if (core.role !== "leader") return "not-leader";
-  if (!isVoter(core.conf, core.id)) return "not-member";
+  if (!isMember(core.conf, core.id)) return "not-member";
   return core.transfer.target === NOBODY ? null : "transferring";
 }
 

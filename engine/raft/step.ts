@@ -10,6 +10,8 @@ import { becomeFollower } from "./role.ts";
 import { onSnapshot } from "./snapshot.ts";
 import type { Message } from "./types.ts";
 
+type FromLeader = Message & { kind: "append" | "heartbeat" | "snapshot" };
+
 /** Total: whatever a peer sends, however late or often, leaves a valid state (contract 2). */
 export function onMessage(core: Core, message: Message): void {
   if (message.to !== core.id || message.from === core.id) return;
@@ -43,36 +45,28 @@ const hearsAnotherLeader = (core: Core, vote: Message & { kind: "vote" }): boole
   core.leader !== vote.from &&
   core.electionElapsed < core.options.electionTicks;
 
-const isFromLeader = ({ kind }: Message): boolean =>
-  kind === "append" || kind === "heartbeat" || kind === "snapshot";
+const isFromLeader = (message: Message): message is FromLeader =>
+  message.kind === "append" || message.kind === "heartbeat" || message.kind === "snapshot";
 
 function onOlderTerm(core: Core, message: Message): void {
-  switch (message.kind) {
-    case "append":
-    case "heartbeat":
-    case "snapshot": {
-      // A leader of the past learns the present term, or a node that was cut off while its term
-      // grew by itself could never be led again (P19).
-      const answer = { index: ZERO, reject: true, lost: false };
-      send(core, appendReply(core, message, answer));
-      return;
-    }
-    case "vote":
-      send(core, {
-        kind: "vote-reply",
-        from: core.id,
-        to: message.from,
-        term: core.term,
-        pre: message.pre,
-        granted: false,
-      });
-      return;
-    case "read-index":
-      onReadIndex(core, message);
-      return;
-    default:
-      return;
-  }
+  if (isFromLeader(message)) informOldLeader(core, message);
+  // A candidate without pre-vote finds out by itself; one that only asks must be told the term.
+  else if (message.kind === "vote" && message.pre) refusePreVote(core, message);
+  else if (message.kind === "read-index") onReadIndex(core, message);
+}
+
+/**
+ * A leader of the past learns the present term, or a node that was cut off while its term grew
+ * could never be led again: stickiness keeps it from being elected (P19).
+ */
+function informOldLeader(core: Core, message: FromLeader): void {
+  if (!core.options.preVote && !core.options.checkQuorum) return;
+  send(core, appendReply(core, message, { index: ZERO, reject: true, lost: false }));
+}
+
+function refusePreVote(core: Core, { from }: Message): void {
+  const answer = { pre: true, granted: false };
+  send(core, { kind: "vote-reply", from: core.id, to: from, term: core.term, ...answer });
 }
 
 function dispatch(core: Core, message: Message): void {
