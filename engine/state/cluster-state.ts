@@ -166,10 +166,10 @@ export interface ClusterView {
   liveAttempts(nodeId: NodeId): readonly Attempt[];
   /** Pending jobs by priority, then submit order. */
   pending(): IterableIterator<Job>;
-  /** Pending jobs that may start at `appliedAt`, in the same order: what placement reads. */
-  ready(): IterableIterator<Job>;
-  /** Pending jobs whose `run.notBefore` lies after `appliedAt`, earliest first. */
-  backoff(): IterableIterator<Job>;
+  /** Pending jobs that may start at `now`, in the same order: what placement reads. */
+  ready(now: UnixMillis): IterableIterator<Job>;
+  /** When the next job's backoff ends after `now`; null when none waits for a time. */
+  nextDueAt(now: UnixMillis): UnixMillis | null;
   /** Newest first by submission. */
   newestFirst(): IterableIterator<Job>;
   /** Jobs whose id starts with `prefix`, at most `limit`. */

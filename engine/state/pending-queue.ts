@@ -53,28 +53,40 @@ export class PendingQueue {
     }
   }
 
-  /** In queue order. */
-  ready(): IterableIterator<number> {
-    return this.#ready[Symbol.iterator]();
+  /** Those that may start at `now`, in queue order. */
+  ready(now: UnixMillis): IterableIterator<number> {
+    return this.#merged(this.#delayedUntil(now));
   }
 
-  /** Earliest first. */
-  *delayed(): IterableIterator<number> {
-    for (const { key } of this.#delayed) yield key;
+  /** Everything in queue order. Sorts all that is delayed: for people's questions. */
+  all(): IterableIterator<number> {
+    return this.#merged(this.#delayedUntil(Number.POSITIVE_INFINITY));
   }
 
-  /** Everything in queue order. Sorts the delayed: for people's questions, not for placement. */
-  *all(): IterableIterator<number> {
-    const delayed = [...this.delayed()].sort((a, b) => a - b);
+  nextDueAt(now: UnixMillis): UnixMillis | null {
+    for (const { notBefore } of this.#delayed) if (notBefore > now) return notBefore;
+    return null;
+  }
+
+  #delayedUntil(now: number): readonly number[] {
+    const keys: number[] = [];
+    for (const { key, notBefore } of this.#delayed) {
+      if (notBefore > now) break;
+      keys.push(key);
+    }
+    return keys.sort((a, b) => a - b);
+  }
+
+  *#merged(others: readonly number[]): IterableIterator<number> {
     let position = 0;
     for (const key of this.#ready) {
-      for (let early = delayed[position]; early !== undefined && early < key; ) {
+      for (let early = others[position]; early !== undefined && early < key; ) {
         yield early;
         position += 1;
-        early = delayed[position];
+        early = others[position];
       }
       yield key;
     }
-    for (const late of delayed.slice(position)) yield late;
+    yield* others.slice(position);
   }
 }

@@ -125,12 +125,12 @@ export class StateStore implements ClusterView {
     return this.#jobsAt(this.#queue.all());
   }
 
-  ready(): IterableIterator<Job> {
-    return this.#jobsAt(this.#queue.ready());
+  ready(now: UnixMillis): IterableIterator<Job> {
+    return this.#jobsAt(this.#queue.ready(now));
   }
 
-  backoff(): IterableIterator<Job> {
-    return this.#jobsAt(this.#queue.delayed());
+  nextDueAt(now: UnixMillis): UnixMillis | null {
+    return this.#queue.nextDueAt(now);
   }
 
   *newestFirst(): IterableIterator<Job> {
