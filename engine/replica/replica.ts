@@ -1,5 +1,5 @@
-import type { Result } from "../lib/result.ts";
 import type { Index, NodeId, PeerId, Term } from "../lib/ids.ts";
+import type { Result } from "../lib/result.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Done } from "../platform/completion.ts";
 import type { LogStore, StorageError } from "../platform/log-store.ts";
@@ -8,7 +8,7 @@ import type { Random } from "../platform/random.ts";
 import type { SnapshotStore } from "../platform/snapshot-store.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { Transport } from "../platform/transport.ts";
-import type { Entry, Role, Status, TransferOutcome } from "../raft/types.ts";
+import type { Entry, Role, Status, TraceEvent, TransferOutcome } from "../raft/types.ts";
 import type { ClusterView } from "../state/cluster-state.ts";
 import type { CommandBody, Outcome } from "../state/command.ts";
 import type { Fact } from "../state/fact.ts";
@@ -24,6 +24,8 @@ export type ReplicaOptions = {
   readonly maxWaitingProposals: number;
   /** After this a proposal is answered `indefinite`: it may still happen. */
   readonly commitWaitMillis: number;
+  /** Every state transition of the core, for the simulator and replay. */
+  readonly trace?: (event: TraceEvent) => void;
   readonly platform: {
     readonly clock: Clock;
     readonly timers: Timers;
@@ -69,6 +71,7 @@ export type RoleEvent = { readonly role: Role; readonly term: Term; readonly lea
 
 /** Listeners are called on the replica's own turn, after apply, in index order. */
 export type ReplicaListener = {
+  /** After every batch of applied entries: also when it left no facts, for who waits for an index. */
   readonly onFacts?: (facts: readonly Fact[], view: ClusterView) => void;
   readonly onRole?: (event: RoleEvent) => void;
   /** The leader's own no-op has been applied: duties may begin (or begin again). */

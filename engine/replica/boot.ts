@@ -1,0 +1,44 @@
+import { err, ok, type Result } from "../lib/result.ts";
+import type { LogStore, StorageError } from "../platform/log-store.ts";
+import type { SnapshotStore } from "../platform/snapshot-store.ts";
+import type { Boot, SnapshotMeta } from "../raft/types.ts";
+import { type ClusterState, createState } from "../state/create-state.ts";
+import { decodeFounding } from "../state/founding-codec.ts";
+
+export type Booted = {
+  readonly boot: Boot;
+  readonly snapshot: SnapshotMeta;
+  readonly state: ClusterState;
+};
+
+/** Reads the log and the snapshot it starts from; everything after it is applied again. */
+export function loadNode(
+  stores: { readonly logStore: LogStore; readonly snapshots: SnapshotStore },
+  done: (result: Result<Booted, StorageError>) => void,
+): void {
+  stores.logStore.boot((booted) => {
+    if (!booted.ok) {
+      done(booted);
+      return;
+    }
+    const { snapshot } = booted.value;
+    if (snapshot === null) {
+      done(err({ kind: "corrupt", detail: "the log has no snapshot to start from" }));
+      return;
+    }
+    stores.snapshots.read(snapshot, (read) => {
+      done(read.ok ? found(booted.value, snapshot, read.value) : read);
+    });
+  });
+}
+
+function found(
+  boot: Boot,
+  snapshot: SnapshotMeta,
+  bytes: Uint8Array,
+): Result<Booted, StorageError> {
+  const founding = decodeFounding(bytes);
+  if (!founding.ok) return err({ kind: "corrupt", detail: `founding snapshot: ${founding.error}` });
+  const state = createState(founding.value);
+  return ok({ boot: { ...boot, applied: snapshot.index }, snapshot, state });
+}

@@ -1,0 +1,110 @@
+import { NOBODY, type PeerId } from "../lib/ids.ts";
+import type { Random } from "../platform/random.ts";
+import type { Timers } from "../platform/timers.ts";
+import type { TransportEvent } from "../platform/transport.ts";
+
+type LinkEvent = Exclude<TransportEvent, { kind: "message" }>;
+type Link = { isOpen: boolean; isRefused: boolean };
+
+const FIRST_CAMPAIGN_MILLIS_MAX = 50;
+const NEXT_CAMPAIGN_MILLIS_MIN = 50;
+const SERIES_MILLIS_MAX = 1_000;
+
+/**
+ * Elections that need not wait for a timer (contract 17). When the leader's process is gone (no
+ * stream, and a redial refused) it is forgotten at once and a pre-vote asked for within 50 ms,
+ * repeated for at most a second while nobody is found. The same impatience serves a node that has
+ * just started and reaches a quorum without hearing of a leader. Pre-votes are refused by whoever
+ * still hears a leader, so none of this can disturb a healthy cluster.
+ */
+export class FastFailover {
+  readonly #links = new Map<PeerId, Link>();
+  readonly #timers: Timers;
+  readonly #random: Random;
+  readonly #onDue: () => void;
+  #series: { readonly gone: PeerId; leftMillis: number } | null = null;
+  #cancelTimer: () => void = () => {};
+  #isDue = false;
+
+  /** `onDue` wakes the loop, which then asks `takeCampaign`. */
+  constructor(options: {
+    readonly timers: Timers;
+    readonly random: Random;
+    readonly onDue: () => void;
+  }) {
+    this.#timers = options.timers;
+    this.#random = options.random;
+    this.#onDue = options.onDue;
+  }
+
+  onLink(event: LinkEvent): void {
+    const link = this.#links.get(event.peer) ?? { isOpen: false, isRefused: false };
+    this.#links.set(event.peer, link);
+    switch (event.kind) {
+      case "peer-opened":
+        link.isOpen = true;
+        link.isRefused = false;
+        break;
+      case "peer-closed":
+        link.isOpen = false;
+        break;
+      case "peer-refused":
+        link.isRefused = true;
+        break;
+    }
+  }
+
+  /** True when `leader` is a process that is no longer there. */
+  isGone(leader: PeerId): boolean {
+    const link = this.#links.get(leader);
+    return link !== undefined && !link.isOpen && link.isRefused;
+  }
+
+  isOpen(peer: PeerId): boolean {
+    return this.#links.get(peer)?.isOpen ?? false;
+  }
+
+  get isHurrying(): boolean {
+    return this.#series !== null;
+  }
+
+  /** Starts a series of pre-votes because of `gone`; NOBODY after a start without a leader. */
+  hurry(gone: PeerId): void {
+    this.stop();
+    this.#series = { gone, leftMillis: SERIES_MILLIS_MAX };
+    this.#arm(this.#random.below(FIRST_CAMPAIGN_MILLIS_MAX + 1));
+  }
+
+  /** True once per due time: ask for pre-votes now. */
+  takeCampaign(leader: PeerId): boolean {
+    if (!this.#isDue) return false;
+    this.#isDue = false;
+    const series = this.#series;
+    const isPointless =
+      series === null ||
+      leader !== NOBODY ||
+      series.leftMillis <= 0 ||
+      (series.gone !== NOBODY && !this.isGone(series.gone));
+    if (isPointless) {
+      this.stop();
+      return false;
+    }
+    this.#arm(NEXT_CAMPAIGN_MILLIS_MIN + this.#random.below(NEXT_CAMPAIGN_MILLIS_MIN + 1));
+    return true;
+  }
+
+  stop(): void {
+    this.#cancelTimer();
+    this.#cancelTimer = () => {};
+    this.#series = null;
+    this.#isDue = false;
+  }
+
+  #arm(millis: number): void {
+    if (this.#series !== null) this.#series.leftMillis -= millis;
+    this.#cancelTimer = this.#timers.after(millis, () => {
+      this.#isDue = true;
+      this.#onDue();
+    });
+  }
+}

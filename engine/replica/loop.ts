@@ -1,0 +1,386 @@
+import { unreachable } from "../lib/assert.ts";
+import { NOBODY, type PeerId, type Term, type UnixMillis } from "../lib/ids.ts";
+import { err } from "../lib/result.ts";
+import type { StorageError } from "../platform/log-store.ts";
+import type { TransportEvent } from "../platform/transport.ts";
+import { createRaft } from "../raft/raft.ts";
+import type { Effects, Input, PersistJob, Raft, RoleChange } from "../raft/types.ts";
+import type { Booted } from "./boot.ts";
+import { FastFailover } from "./fast-failover.ts";
+import type { Listeners } from "./listeners.ts";
+import { PeerTable } from "./peer-table.ts";
+import { Proposals } from "./proposals.ts";
+import { proposeBatch } from "./propose-batch.ts";
+import { Reads } from "./reads.ts";
+import type { ReplicaOptions } from "./replica.ts";
+import { type AppliedBatch, ApplyBudget, StateMachine } from "./state-machine.ts";
+import { Transfers } from "./transfers.ts";
+import { Waiters } from "./waiters.ts";
+
+type InboxItem =
+  | Extract<Input, { kind: "message" | "persisted" | "fetched" | "transfer" }>
+  | { readonly kind: "link"; readonly event: Exclude<TransportEvent, { kind: "message" }> }
+  | { readonly kind: "write-failed"; readonly error: StorageError };
+
+/** Messages of one turn; more are dropped, as a network may: Raft repairs it. */
+const MESSAGES_PER_TURN_MAX = 8_192;
+
+/**
+ * The consensus loop of a node that has booted. Ports only enqueue; one turn steps everything that
+ * arrived, then persists and sends in parallel, applies, and answers.
+ */
+export class Loop {
+  readonly raft: Raft;
+  readonly machine: StateMachine;
+  readonly proposals: Proposals;
+  readonly reads: Reads;
+  readonly transfers = new Transfers();
+  readonly waiters = new Waiters();
+  role: RoleChange;
+  /** A sentence once this node no longer applies or no longer takes part; empty before. */
+  stopped = "";
+
+  readonly #options: ReplicaOptions;
+  readonly #listeners: Listeners;
+  readonly #failover: FastFailover;
+  readonly #peers: PeerTable;
+  #inbox: InboxItem[] = [];
+  #messageCount = 0;
+  #answers: (() => void)[] = [];
+  #isTickDue = false;
+  #isScheduled = false;
+  #isHalted = false;
+  #cancelTick: () => void = () => {};
+  #announcedTerm: Term = 0 as Term;
+  #stampedAt = 0 as UnixMillis;
+  #mayHurryAtStart = true;
+
+  constructor(options: ReplicaOptions, booted: Booted, listeners: Listeners) {
+    const { random, clock, transport, timers } = options.platform;
+    this.#options = options;
+    this.#listeners = listeners;
+    this.raft = createRaft(
+      {
+        id: options.peerId,
+        electionTicks: options.electionTicks,
+        heartbeatTicks: options.heartbeatTicks,
+        rng: random,
+        ...(options.trace === undefined ? {} : { trace: options.trace }),
+      },
+      booted.boot,
+    );
+    this.machine = new StateMachine(booted.state, booted.snapshot.term, clock);
+    this.proposals = new Proposals(options.maxWaitingProposals);
+    this.reads = new Reads(random.below(2 ** 32));
+    const { role, term, leader } = this.raft.status();
+    this.role = { role, term, leader };
+    this.#peers = new PeerTable(transport, options.peerId);
+    this.#failover = new FastFailover({ timers, random, onDue: () => this.wake() });
+  }
+
+  get isHalted(): boolean {
+    return this.#isHalted;
+  }
+
+  start(): void {
+    const { transport } = this.#options.platform;
+    this.#updatePeers();
+    transport.start((event) => this.#onTransport(event));
+    this.#armTick();
+    this.#hurryAtStart();
+    this.wake();
+  }
+
+  /** Nothing enters or leaves any more. Who still waits is told what is known. */
+  halt(): void {
+    if (this.#isHalted) return;
+    this.#isHalted = true;
+    this.#cancelTick();
+    this.#failover.stop();
+    this.#inbox = [];
+    this.#options.platform.transport.stop();
+    for (const { done } of this.proposals.drain()) done(err({ kind: "stopped" }));
+    this.waiters.abandon();
+    this.reads.abandon();
+    this.transfers.abandon();
+    this.wake();
+  }
+
+  /** Runs a turn soon. */
+  wake(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#options.platform.timers.soon(() => this.#turn());
+  }
+
+  /** Answers on the next turn: never inside the call that asked. */
+  answerSoon(answer: () => void): void {
+    this.#answers.push(answer);
+    this.wake();
+  }
+
+  requestTransfer(to: PeerId): void {
+    this.#enqueue({ kind: "transfer", to });
+  }
+
+  nowMillis(): number {
+    return this.#options.platform.clock.monotonicMillis();
+  }
+
+  #enqueue(item: InboxItem): void {
+    if (this.#isHalted) return;
+    this.#inbox.push(item);
+    this.wake();
+  }
+
+  #onTransport(event: TransportEvent): void {
+    if (event.kind !== "message") {
+      this.#enqueue({ kind: "link", event });
+      return;
+    }
+    if (this.#messageCount >= MESSAGES_PER_TURN_MAX) return;
+    this.#messageCount += 1;
+    this.#enqueue(event);
+  }
+
+  #armTick(): void {
+    const { timers } = this.#options.platform;
+    this.#cancelTick = timers.after(this.#options.tickMillis, () => {
+      // After a stall the missed ticks are not replayed: messages first, then one tick.
+      this.#isTickDue = true;
+      this.#armTick();
+      this.wake();
+    });
+  }
+
+  #turn(): void {
+    this.#isScheduled = false;
+    this.#deliverAnswers();
+    if (this.#isHalted) return;
+    this.#takeInbox();
+    this.#tick();
+    if (this.#failover.takeCampaign(this.role.leader)) this.raft.input({ kind: "campaign" });
+    this.#drainProposals();
+    this.#askReads();
+    this.#pump();
+    if (this.#isHalted) return;
+    this.reads.onApplied(this.machine.appliedIndex);
+    this.#announceLeading();
+    this.proposals.announceRoom();
+    if (this.machine.waitingCount > 0 && this.stopped === "") this.wake();
+  }
+
+  #deliverAnswers(): void {
+    const answers = this.#answers;
+    this.#answers = [];
+    for (const answer of answers) answer();
+  }
+
+  #takeInbox(): void {
+    const inbox = this.#inbox;
+    this.#inbox = [];
+    this.#messageCount = 0;
+    for (const item of inbox) {
+      this.#takeOne(item);
+      if (this.#isHalted) return;
+    }
+  }
+
+  #takeOne(item: InboxItem): void {
+    switch (item.kind) {
+      case "message":
+        this.raft.step(item.message);
+        break;
+      case "persisted":
+        this.raft.persisted(item.seq);
+        break;
+      case "fetched":
+      case "transfer":
+        this.raft.input(item);
+        break;
+      case "link":
+        this.#onLink(item.event);
+        break;
+      case "write-failed":
+        this.#onStorageError(item.error);
+        break;
+      default:
+        unreachable(item);
+    }
+  }
+
+  /** Contract 17: nobody waits for a timer when the leader's process is known to be gone. */
+  #onLink(event: Exclude<TransportEvent, { kind: "message" }>): void {
+    this.#failover.onLink(event);
+    const { leader } = this.raft.status();
+    if (leader !== NOBODY && leader !== this.#options.peerId && this.#failover.isGone(leader)) {
+      this.raft.input({ kind: "forget-leader" });
+      this.#failover.hurry(leader);
+    }
+    this.#hurryAtStart();
+  }
+
+  /** A node that just started asks for pre-votes as soon as it reaches a quorum. */
+  #hurryAtStart(): void {
+    if (!this.#mayHurryAtStart || this.role.leader !== NOBODY) return;
+    const { voters } = this.raft.status().conf;
+    const self = this.#options.peerId;
+    if (!voters.includes(self)) return;
+    const reached = voters.filter((voter) => voter === self || this.#failover.isOpen(voter));
+    if (reached.length * 2 <= voters.length) return;
+    this.#mayHurryAtStart = false;
+    this.#failover.hurry(NOBODY);
+  }
+
+  #tick(): void {
+    if (!this.#isTickDue) return;
+    this.#isTickDue = false;
+    this.raft.tick();
+    const now = this.nowMillis();
+    this.waiters.expire(now);
+    this.transfers.expire(now);
+    this.reads.onTick(now, this.#options.electionTicks * this.#options.tickMillis);
+  }
+
+  #drainProposals(): void {
+    if (this.proposals.size === 0) return;
+    const proposals = this.proposals.drain();
+    if (this.stopped !== "") {
+      for (const { done } of proposals) done(err({ kind: "stopped" }));
+      return;
+    }
+    const { role, leader } = this.role;
+    if (role !== "leader") {
+      for (const { done } of proposals) done(err({ kind: "not-leader", leader }));
+      return;
+    }
+    const hasRoom = proposeBatch({
+      raft: this.raft,
+      proposals,
+      waiters: this.waiters,
+      featureLevel: this.machine.state.featureLevel,
+      at: this.#stamp(),
+      expiresAtMillis: this.nowMillis() + this.#options.commitWaitMillis,
+    });
+    this.proposals.markCoreFull(!hasRoom);
+  }
+
+  /** The leader's clock, never below what it stamped or applied before. */
+  #stamp(): UnixMillis {
+    const now = this.#options.platform.clock.now();
+    const { appliedAt } = this.machine.state;
+    this.#stampedAt = Math.max(now, appliedAt, this.#stampedAt) as UnixMillis;
+    return this.#stampedAt;
+  }
+
+  #askReads(): void {
+    const ctx = this.reads.beginRound(this.nowMillis());
+    if (ctx !== null) this.raft.read(ctx);
+  }
+
+  #pump(): void {
+    const budget = new ApplyBudget(this.#options.platform.clock);
+    for (;;) {
+      for (let due = this.raft.take(); due !== null; due = this.raft.take()) {
+        this.#perform(due);
+        if (this.#isHalted) return;
+      }
+      if (!this.#applySome(budget)) return;
+    }
+  }
+
+  #perform(effects: Effects): void {
+    const { transport, logStore, logger } = this.#options.platform;
+    for (const message of effects.messages) transport.send(message);
+    if (effects.persist !== null) this.#persist(effects.persist);
+    if (effects.role !== null) this.#onRole(effects.role);
+    for (const { index, term } of effects.dropped) this.waiters.drop(index, term);
+    for (const { ctx, index } of effects.reads) this.reads.onAnswer(ctx, index);
+    for (const fetch of effects.fetch) this.#fetch(fetch);
+    if (effects.transfer !== null) {
+      this.transfers.settle(effects.transfer.to, effects.transfer.outcome, this.role.term);
+    }
+    for (const { to, session } of effects.sendSnapshots) {
+      logger.log("error", "a peer needs a snapshot; shipping one is not supported yet", { to });
+      this.raft.input({ kind: "snapshot-sent", to, session, ok: false });
+    }
+    if (effects.truncateLogBefore > 0) logStore.truncateBefore(effects.truncateLogBefore);
+    if (effects.restore !== null) this.#stopApplying("installing a snapshot is not supported yet");
+    this.machine.enqueue(effects.apply);
+    if (effects.conf !== null) this.#updatePeers();
+  }
+
+  #persist(job: PersistJob): void {
+    const { seq } = job;
+    this.#options.platform.logStore.write(job, (written) => {
+      if (written.ok) this.#enqueue({ kind: "persisted", seq });
+      else this.#enqueue({ kind: "write-failed", error: written.error });
+    });
+  }
+
+  #fetch(fetch: Effects["fetch"][number]): void {
+    const { id, lo, hi, maxBytes } = fetch;
+    this.#options.platform.logStore.entries(lo, hi, maxBytes, (read) => {
+      if (read.ok) this.#enqueue({ kind: "fetched", id, result: read.value });
+      else this.#enqueue({ kind: "write-failed", error: read.error });
+    });
+  }
+
+  #onStorageError(error: StorageError): void {
+    const reason = `the log store failed (${error.kind}): ${error.detail}`;
+    this.raft.input({ kind: "storage-failed", reason });
+    this.role = { ...this.role, role: "halted", leader: NOBODY };
+    this.stopped = reason;
+    this.halt();
+    this.#listeners.role(this.role);
+    this.#listeners.stopped(reason, error);
+  }
+
+  #onRole(role: RoleChange): void {
+    this.role = role;
+    if (role.leader !== NOBODY) {
+      this.#mayHurryAtStart = false;
+      this.#failover.stop();
+    }
+    this.#listeners.role(role);
+  }
+
+  /** True when something was applied, so that the core may have more to hand out. */
+  #applySome(budget: ApplyBudget): boolean {
+    if (this.stopped !== "" || this.machine.waitingCount === 0) return false;
+    const batch = this.machine.applySome(budget);
+    if (batch.stopped !== "") this.#stopApplying(batch.stopped);
+    const last = batch.applied.at(-1);
+    if (last === undefined) return false;
+    this.raft.applied(last.index);
+    this.proposals.markCoreFull(false);
+    this.#answer(batch);
+    return true;
+  }
+
+  #answer(batch: AppliedBatch): void {
+    if (batch.facts.some((fact) => fact.kind === "node-changed")) this.#updatePeers();
+    this.#listeners.facts(batch.facts, this.machine.state);
+    if (this.waiters.size === 0) return;
+    for (const applied of batch.applied) this.waiters.settle(applied);
+  }
+
+  /** An entry that this version cannot apply is never skipped: this node waits to be upgraded. */
+  #stopApplying(reason: string): void {
+    if (this.stopped !== "") return;
+    this.stopped = reason;
+    this.#listeners.stopped(reason, null);
+  }
+
+  #announceLeading(): void {
+    const { role, term } = this.role;
+    if (role !== "leader" || this.#announcedTerm === term) return;
+    if (this.machine.appliedTerm !== term) return;
+    this.#announcedTerm = term;
+    this.#listeners.leading(term);
+  }
+
+  #updatePeers(): void {
+    this.#peers.update(this.machine.state, this.raft.status().conf);
+  }
+}

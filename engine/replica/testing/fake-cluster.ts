@@ -1,0 +1,109 @@
+import type { NodeId, PeerId, UnixMillis } from "../../lib/ids.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { Founding } from "../../state/command.ts";
+import { createReplica } from "../create-replica.ts";
+import type { Replica, ReplicaOptions } from "../replica.ts";
+import { FakeLogStore } from "./fake-log-store.ts";
+import { FakeNetwork } from "./fake-network.ts";
+import { FakeWorld } from "./fake-world.ts";
+
+export type FakeNode = {
+  readonly nodeId: NodeId;
+  readonly peerId: PeerId;
+  readonly replica: Replica;
+  readonly store: FakeLogStore;
+};
+
+const silent: Logger = { log: () => {} };
+
+/** Replicas `n1` … on virtual time, founded together. */
+export class FakeCluster {
+  readonly world = new FakeWorld();
+  readonly network = new FakeNetwork(this.world);
+  readonly nodes: FakeNode[] = [];
+  readonly #founding: Founding;
+
+  constructor(size: number, options: Partial<ReplicaOptions> = {}) {
+    this.#founding = foundingOf(size);
+    for (const { nodeId, peerId } of this.#founding.members) {
+      const store = new FakeLogStore(this.world, this.#founding);
+      this.nodes.push(this.#create({ nodeId, peerId, store }, options));
+    }
+  }
+
+  start(): void {
+    for (const { replica } of this.nodes) replica.start(() => {});
+    this.world.advance(10);
+  }
+
+  /** The node that leads and is ready to serve; throws when there is none within 10 s. */
+  leader(): FakeNode {
+    let found: FakeNode | undefined;
+    this.world.advanceUntil(() => {
+      found = this.nodes.find((node) => isReadyLeader(node.replica));
+      return found !== undefined;
+    });
+    if (found === undefined) throw new Error("no leader within 10 s");
+    return found;
+  }
+
+  /** A new process on the same disk. */
+  restart(node: FakeNode, options: Partial<ReplicaOptions> = {}): FakeNode {
+    const next = this.#create(node, options);
+    this.nodes[this.nodes.indexOf(node)] = next;
+    next.replica.start(() => {});
+    this.world.advance(10);
+    return next;
+  }
+
+  #create(
+    node: Pick<FakeNode, "nodeId" | "peerId" | "store">,
+    options: Partial<ReplicaOptions>,
+  ): FakeNode {
+    const { clock, timers, random } = this.world;
+    const { nodeId, peerId, store } = node;
+    const transport = this.network.transportOf(peerId);
+    const replica = createReplica({
+      nodeId,
+      peerId,
+      clusterId: this.#founding.clusterId,
+      tickMillis: 100,
+      electionTicks: 10,
+      heartbeatTicks: 1,
+      maxWaitingProposals: 256,
+      commitWaitMillis: 5_000,
+      platform: {
+        clock,
+        timers,
+        random,
+        logStore: store,
+        snapshots: store,
+        transport,
+        logger: silent,
+      },
+      ...options,
+    });
+    return { nodeId, peerId, store, replica };
+  }
+}
+
+function foundingOf(size: number): Founding {
+  const members = Array.from({ length: size }, (_, at) => ({
+    nodeId: `n${at + 1}` as NodeId,
+    peerId: (at + 1) as PeerId,
+    storeId: `store-${at + 1}`,
+    rpcAddress: `127.0.0.1:${7171 + at}`,
+    httpAddress: `127.0.0.1:${7181 + at}`,
+  }));
+  const at = 1_700_000_000_000 as UnixMillis;
+  return { clusterId: "test-cluster", clusterName: "test", at, members };
+}
+
+function isReadyLeader(replica: Replica): boolean {
+  try {
+    const { role, ready } = replica.status();
+    return role === "leader" && ready;
+  } catch {
+    return false;
+  }
+}
