@@ -22,7 +22,7 @@ type Task =
 type Answer = (reply: Reply) => void;
 
 /** One is being written, one waits in the worker: it is never without work, and batches grow. */
-const REQUESTS_IN_WORKER_MAX = 2;
+const REQUESTS_IN_WORKER_MAX = 1;
 /** Bytes of entries in one transaction; a single larger job still goes alone. */
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 

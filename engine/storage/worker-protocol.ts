@@ -1,7 +1,7 @@
 import type { Index } from "../lib/ids.ts";
 import type { Result } from "../lib/result.ts";
 import type { StorageError } from "../platform/log-store.ts";
-import type { Boot, HardState, PersistJob, SnapshotMeta } from "../raft/types.ts";
+import type { Boot, Entry, HardState, PersistJob, SnapshotMeta } from "../raft/types.ts";
 import { packEntries, unpackEntries } from "./entry-pack.ts";
 import type { ExpectedOwner } from "./open-log.ts";
 
@@ -50,15 +50,10 @@ export type Reply =
   | { readonly kind: "done" };
 
 export function packJobs(jobs: readonly PersistJob[]): Extract<Request, { kind: "write" }> {
-  const packed = jobs.map(({ seq, hardState, snapshot, fsync, entries }) => ({
-    seq,
-    hardState,
-    snapshot,
-    fsync,
-    entryCount: entries.length,
-  }));
-  const entries = packEntries(jobs.length === 1 ? entriesOf(jobs[0]) : jobs.flatMap(entriesOf));
-  return { kind: "write", jobs: packed, entries };
+  const merged = mergeJobs(jobs);
+  const packed = merged.map(({ entries, ...head }) => ({ ...head, entryCount: entries.length }));
+  const entries = merged.length === 1 ? entriesOf(merged[0]) : merged.flatMap(entriesOf);
+  return { kind: "write", jobs: packed, entries: packEntries(entries) };
 }
 
 export function unpackJobs(request: Extract<Request, { kind: "write" }>): PersistJob[] {
@@ -86,3 +81,32 @@ export function toReply<T>(result: Result<T, StorageError>, pack: (value: T) => 
 }
 
 const entriesOf = (job: PersistJob | undefined): PersistJob["entries"] => job?.entries ?? [];
+
+type OpenJob = { -readonly [Key in keyof PersistJob]: PersistJob[Key] } & { entries: Entry[] };
+
+/**
+ * Jobs that only append become one: they share a transaction anyway, and one record crosses the
+ * border instead of many.
+ */
+function mergeJobs(jobs: readonly PersistJob[]): readonly PersistJob[] {
+  const merged: OpenJob[] = [];
+  for (const job of jobs) {
+    const previous = merged.at(-1);
+    if (previous === undefined || !continuesJob(previous, job)) {
+      merged.push({ ...job, entries: [...job.entries] });
+      continue;
+    }
+    for (const entry of job.entries) previous.entries.push(entry);
+    previous.seq = job.seq;
+    previous.hardState = job.hardState ?? previous.hardState;
+    previous.fsync ||= job.fsync;
+  }
+  return merged;
+}
+
+function continuesJob(previous: PersistJob, job: PersistJob): boolean {
+  const first = job.entries[0];
+  const last = previous.entries.at(-1);
+  if (job.snapshot !== null) return false;
+  return first === undefined || (last !== undefined && first.index === last.index + 1);
+}
