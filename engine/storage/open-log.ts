@@ -90,7 +90,9 @@ function takeOver(directory: string): void {
   chmodSync(directory, DIRECTORY_MODE);
   // A mark that is gone is a mark without a valid slot: damaged, not refused.
   closeSync(openSync(files.mark, "a", FILE_MODE));
-  for (const path of [files.log, files.mark]) chmodSync(path, FILE_MODE);
+  for (const path of [files.log, files.wal, files.mark]) {
+    if (existsSync(path)) chmodSync(path, FILE_MODE);
+  }
   writeFileSync(files.pid, `${process.pid}\n`, { mode: FILE_MODE });
 }
 

@@ -3,7 +3,7 @@ import { assert } from "../lib/assert.ts";
 import { following, type Index, NOBODY, type Term } from "../lib/ids.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import type { StorageError } from "../platform/log-store.ts";
-import type { Boot, Entry, HardState, PersistJob } from "../raft/types.ts";
+import type { Boot, Entry, HardState, PersistJob, SnapshotMeta } from "../raft/types.ts";
 import { extend, isSamePosition, ORIGIN, type Position, positionOf } from "./chain.ts";
 import { nodeFiles } from "./node-files.ts";
 import { continues, type Damage, type ExpectedOwner, type OpenedLog, openLog } from "./open-log.ts";
@@ -98,6 +98,17 @@ export class SqliteLog {
       if (lo <= this.#base.index) return "compacted";
       const end = Math.min(hi, following(this.#last.index)) as Index;
       return lo < end ? this.#read(lo, end, maxBytes) : [];
+    });
+  }
+
+  /** Names a snapshot made of this log's own entries. The log stays, but may be truncated now. */
+  recordSnapshot(snapshot: SnapshotMeta): Result<void, StorageError> {
+    return this.#guard("recording a snapshot", () => {
+      assert(snapshot.index >= this.#snapshotIndex, "snapshots do not go back");
+      assert(snapshot.index <= this.#last.index, "a snapshot covers entries of this log");
+      const { tables } = this.#running();
+      tables.transact(() => tables.put("snapshot", snapshot));
+      this.#snapshotIndex = snapshot.index;
     });
   }
 

@@ -1,0 +1,309 @@
+import { Database } from "bun:sqlite";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { cpSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Index } from "../lib/ids.ts";
+import {
+  entry,
+  type HandClock,
+  hardState,
+  job,
+  logIn,
+  must,
+  openLogIn,
+  Scratch,
+} from "./log-fixture.ts";
+import { readMark } from "./mark-file.ts";
+
+/** DESIGN, Log store; SEMANTICS S15: what was lost is noticed, and a torn tail is no loss. */
+
+let scratch: Scratch;
+let clock: HandClock;
+
+beforeEach(() => {
+  scratch = new Scratch();
+  clock = { millis: 0 };
+});
+afterEach(() => scratch.remove());
+
+const WRITES = 40;
+const LAST = WRITES + 1;
+const text = (index: number): string => `entry ${index} `.repeat(20);
+
+type Options = { readonly isMarked: boolean; readonly isClosed?: boolean };
+
+/** Forty acked writes of one entry each, in term 3 with a vote for peer 2, then a crash. */
+function crashedLog(options: Options): string {
+  const log = openLogIn(scratch.directory, clock);
+  must(log.write([job({ hardState: hardState(3, 2, 1) })]));
+  for (let index = 2; index <= LAST; index++) {
+    must(log.write([job({ entries: [entry(index, 3, text(index))] })]));
+  }
+  if (options.isMarked) {
+    clock.millis += 150;
+    must(log.tend());
+  }
+  if (options.isClosed === true) must(log.close());
+  const crashed = scratch.copy();
+  if (options.isClosed !== true) must(log.close());
+  return crashed;
+}
+
+function flip(path: string, at: number, mask = 0x10): void {
+  const bytes = readFileSync(path);
+  bytes[at] = (bytes[at] ?? 0) ^ mask;
+  writeFileSync(path, bytes);
+}
+
+/** One other byte in an entry, where a flip in a page of the file could also hit a free cell. */
+function rotEntry(directory: string, index: number): void {
+  const db = new Database(files(directory).log);
+  db.run("UPDATE entries SET data = CAST('f' || substr(data, 2) AS BLOB) WHERE idx = ?", [index]);
+  db.close();
+}
+
+const files = (directory: string) => ({
+  log: join(directory, "log.sqlite"),
+  wal: join(directory, "log.sqlite-wal"),
+  mark: join(directory, "mark"),
+});
+
+describe("a crash alone", () => {
+  test("loses nothing that was acked and is no damage", () => {
+    const log = logIn(crashedLog({ isMarked: false }));
+
+    expect(must(log.boot())).toMatchObject({
+      hardState: { term: 3, votedFor: 2 },
+      lastIndex: LAST,
+      damaged: false,
+    });
+    must(log.close());
+  });
+
+  test("that tore the last transaction, which the mark does not know, cuts it off", () => {
+    const directory = crashedLog({ isMarked: false });
+    const { wal } = files(directory);
+
+    truncateSync(wal, statSync(wal).size - 100);
+    const log = logIn(directory);
+
+    expect(must(log.boot())).toMatchObject({ lastIndex: LAST - 1, damaged: false });
+    must(log.close());
+  });
+});
+
+describe("a byte that rots", () => {
+  test("in the middle of the WAL is damage, even while the mark is far behind", () => {
+    const directory = crashedLog({ isMarked: false });
+    const { wal } = files(directory);
+    expect(readMark(files(directory).mark)?.last.index).toBe(1 as Index);
+
+    flip(wal, Math.floor(statSync(wal).size / 2));
+    const log = logIn(directory);
+    const boot = must(log.boot());
+
+    expect(log.damage).toBe("wal-cut-short");
+    expect(boot.damaged).toBe(true);
+    expect(boot.lastIndex).toBeLessThan(LAST);
+    must(log.close());
+  });
+
+  test("in the header of the WAL is damage", () => {
+    const directory = crashedLog({ isMarked: false });
+    flip(files(directory).wal, 17);
+
+    const log = openLogIn(directory);
+
+    expect(log.damage).toBe("wal-cut-short");
+    must(log.close());
+  });
+
+  test("in the last transaction is damage once the mark knows it", () => {
+    const directory = crashedLog({ isMarked: true });
+    const { wal } = files(directory);
+    flip(wal, statSync(wal).size - 100);
+
+    const log = openLogIn(directory);
+
+    expect(log.damage).toBe("mark-not-in-log");
+    must(log.close());
+  });
+
+  test("in an entry's bytes cuts the log before it", () => {
+    const directory = crashedLog({ isMarked: true, isClosed: true });
+    rotEntry(directory, 20);
+
+    const log = logIn(directory);
+    const boot = must(log.boot());
+
+    expect(log.damage).toBe("chain-broken");
+    expect(boot).toMatchObject({ lastIndex: 19, damaged: true });
+    expect(must(log.entries(19 as Index, 99 as Index, 1e6))).toEqual([entry(19, 3, text(19))]);
+    must(log.close());
+  });
+
+  test("in both slots of the mark is damage; the vote is still in the log", () => {
+    const directory = crashedLog({ isMarked: true });
+    flip(files(directory).mark, 20);
+    flip(files(directory).mark, 4096 + 20);
+
+    const log = logIn(directory);
+    const boot = must(log.boot());
+
+    expect(log.damage).toBe("no-mark");
+    expect(boot).toMatchObject({ hardState: { term: 3, votedFor: 2 }, damaged: true });
+    must(log.close());
+  });
+
+  test("a mark that is gone is damage too", () => {
+    const directory = crashedLog({ isMarked: true });
+    rmSync(files(directory).mark);
+
+    const log = openLogIn(directory);
+
+    expect(log.damage).toBe("no-mark");
+    must(log.close());
+  });
+});
+
+describe("a database put back from an old copy", () => {
+  test("is damage, and the newer vote of the mark counts", () => {
+    const log = openLogIn(scratch.directory, clock);
+    must(log.write([job({ entries: [entry(2, 1)] })]));
+    const old = scratch.copy();
+    must(log.write([job({ entries: [entry(3, 1)], hardState: hardState(9, 3, 1) })]));
+    must(log.close());
+    const { mark } = files(scratch.directory);
+    writeFileSync(files(old).mark, readFileSync(mark));
+
+    const restored = logIn(old);
+    const boot = must(restored.boot());
+
+    expect(boot).toMatchObject({ hardState: { term: 9, votedFor: 3 }, damaged: true });
+    must(restored.close());
+    const again = logIn(old);
+    expect(must(again.boot())).toMatchObject({ hardState: { term: 9, votedFor: 3 } });
+    must(again.close());
+  });
+});
+
+describe("damage", () => {
+  function damagedDirectory(): string {
+    const directory = crashedLog({ isMarked: true });
+    const { wal } = files(directory);
+    flip(wal, Math.floor(statSync(wal).size / 2));
+    return directory;
+  }
+
+  test("is remembered over restarts, also when the log has grown again", () => {
+    const directory = damagedDirectory();
+    const first = logIn(directory);
+    const { lastIndex } = must(first.boot());
+    const refill = Array.from({ length: LAST + 10 - lastIndex }, (_, at) =>
+      entry(lastIndex + 1 + at, 3),
+    );
+    must(first.write([job({ entries: refill, hardState: hardState(3, 2, LAST + 10) })]));
+    must(first.close());
+
+    const second = logIn(directory);
+
+    expect(must(second.boot())).toMatchObject({ lastIndex: LAST + 10, damaged: true });
+    expect(second.damage).toBe("not-yet-repaired");
+    must(second.close());
+  });
+
+  test("ends when a newer term's leader has committed an entry of its own term here", () => {
+    const directory = damagedDirectory();
+    const first = logIn(directory);
+    const { lastIndex } = must(first.boot());
+    const own = lastIndex + 1;
+    must(first.write([job({ entries: [entry(own, 4)], hardState: hardState(4, 3, lastIndex) })]));
+    expect(readMark(files(directory).mark)?.damagedTerm).not.toBeNull();
+
+    must(first.write([job({ hardState: hardState(4, 3, own) })]));
+    const crashed = scratchCopyOf(directory);
+    must(first.close());
+
+    const second = logIn(crashed);
+    expect(must(second.boot())).toMatchObject({ lastIndex: own, damaged: false });
+    must(second.close());
+  });
+
+  test("overwrites what it could not read", () => {
+    const directory = crashedLog({ isMarked: true, isClosed: true });
+    rotEntry(directory, 20);
+    const log = openLogIn(directory);
+
+    must(log.write([job({ entries: [entry(20, 4)], hardState: hardState(4, 3, 20) })]));
+    must(log.close());
+
+    const reopened = logIn(directory);
+    expect(must(reopened.boot())).toMatchObject({ lastIndex: 20, damaged: false });
+    must(reopened.close());
+  });
+
+  const scratchCopyOf = (directory: string): string => {
+    const copy = join(scratch.root, "crashed-again");
+    cpSync(directory, copy, { recursive: true });
+    return copy;
+  };
+});
+
+/** The same numbers for the same seed (mulberry32). */
+function seeded(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
+const FLIPS = 40;
+
+describe(`${FLIPS} random flips`, () => {
+  const places = [
+    { name: "the WAL after a crash", file: "wal", isClosed: false },
+    { name: "the database after a close", file: "log", isClosed: true },
+    { name: "the mark", file: "mark", isClosed: false },
+  ] as const;
+
+  for (const { name, file, isClosed } of places) {
+    test(`in ${name} never pass for a shorter or another log`, () => {
+      const original = crashedLog({ isMarked: true, isClosed });
+      const random = seeded(20_261_122);
+      const outcomes = { refused: 0, damaged: 0, whole: 0 };
+
+      for (let at = 0; at < FLIPS; at++) {
+        const directory = join(scratch.root, `flip-${at}`);
+        cpSync(original, directory, { recursive: true });
+        const path = files(directory)[file];
+        const offset = random(statSync(path).size);
+        flip(path, offset, 1 << random(8));
+        outcomes[outcomeOf(directory)] += 1;
+      }
+
+      expect(outcomes.refused + outcomes.damaged + outcomes.whole).toBe(FLIPS);
+      if (file !== "mark") expect(outcomes.damaged).toBeGreaterThan(FLIPS / 4);
+    });
+  }
+
+  /** Fails the test when a log passes for whole and is not. */
+  function outcomeOf(directory: string): "refused" | "damaged" | "whole" {
+    const log = logIn(directory);
+    const booted = log.boot();
+    if (!booted.ok) {
+      expect(["corrupt", "foreign"]).toContain(booted.error.kind);
+      return "refused";
+    }
+    if (!booted.value.damaged) {
+      expect(booted.value.lastIndex).toBe(LAST as Index);
+      expect(booted.value.hardState).toMatchObject({ term: 3, votedFor: 2 });
+      const expected = Array.from({ length: WRITES }, (_, at) => entry(at + 2, 3, text(at + 2)));
+      expect(must(log.entries(2 as Index, 999 as Index, 1e9))).toEqual(expected);
+    }
+    must(log.close());
+    return booted.value.damaged ? "damaged" : "whole";
+  }
+});
