@@ -3,6 +3,7 @@ import type { X509CertificateGenerator } from "@peculiar/x509";
 import type { NodeId, UnixMillis } from "../lib/ids.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import { isName, type Role } from "./identity.ts";
+import { CLUSTER_SERVER_NAME, nodeServerName } from "./server-name.ts";
 
 /** A certificate and its private key, both PEM. */
 export type KeyedCertificate = { readonly certificatePem: string; readonly keyPem: string };
@@ -11,11 +12,6 @@ export type KeyedCertificate = { readonly certificatePem: string; readonly keyPe
 export type Authority = KeyedCertificate & { readonly clusterId: string };
 
 export type NameError = { readonly kind: "invalid-name"; readonly name: string };
-
-/** The server name that clients expect of any node; nodes expect `node-<id>` of each other. */
-export const CLUSTER_SERVER_NAME = "nl-cluster";
-
-export const nodeServerName = (nodeId: NodeId): string => `node-${nodeId}`;
 
 type X509 = typeof import("@peculiar/x509");
 type CreateParams = Parameters<typeof X509CertificateGenerator.create>[0];

@@ -1,0 +1,134 @@
+import { createServer, type TLSSocket, type Server as TlsServer } from "node:tls";
+import { type ConnectionInjector, Server, ServerCredentials } from "@grpc/grpc-js";
+import { err, ok, type Result } from "../lib/result.ts";
+import type { Timers } from "../platform/timers.ts";
+import type { TlsIdentity } from "../security/certificate-files.ts";
+import { HandshakeLimits } from "./handshake-limits.ts";
+import { refuseUnreadable } from "./limit-bytes.ts";
+
+/** The largest request of any method: a batch submit. Each method has its own, smaller or equal. */
+const RECEIVE_BYTES_MAX = 4 * 1024 * 1024;
+/** DESIGN §4, Limits. */
+const HANDSHAKE_MILLIS = 5000;
+const KEEPALIVE_MILLIS = 5000;
+const KEEPALIVE_TIMEOUT_MILLIS = 5000;
+
+export type ListenError =
+  | { readonly kind: "port-in-use"; readonly host: string; readonly port: number }
+  | { readonly kind: "not-listening"; readonly address: string; readonly detail: string };
+
+/**
+ * A node's one gRPC port. TLS ends in a listener of ours, so that only callers whose certificate
+ * the cluster's CA has signed ever reach gRPC, and unfinished handshakes stay few and short.
+ */
+export class GrpcServer {
+  /** Services are added here, before `listen`. */
+  readonly server: Server;
+  readonly #timers: Timers;
+  readonly #listener: TlsServer;
+  readonly #injector: ConnectionInjector;
+  readonly #handshakes = new HandshakeLimits();
+  readonly #sockets = new Set<TLSSocket>();
+  #onDrained: (() => void) | null = null;
+  readonly #unfinished = new Map<TLSSocket, string>();
+
+  constructor(options: { readonly tls: TlsIdentity; readonly timers: Timers }) {
+    this.#timers = options.timers;
+    this.server = new Server({
+      interceptors: [refuseUnreadable],
+      "grpc.max_receive_message_length": RECEIVE_BYTES_MAX,
+      "grpc.keepalive_time_ms": KEEPALIVE_MILLIS,
+      "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MILLIS,
+      "grpc.enable_channelz": 0,
+    });
+    // TLS is done by then: the injected sockets are already encrypted and identified.
+    this.#injector = this.server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#listener = createServer({
+      ca: options.tls.caPem,
+      cert: options.tls.certificatePem,
+      key: options.tls.keyPem,
+      requestCert: true,
+      rejectUnauthorized: true,
+      minVersion: "TLSv1.2",
+      ALPNProtocols: ["h2"],
+      handshakeTimeout: HANDSHAKE_MILLIS,
+    });
+    this.#listener.on("connection", (socket: TLSSocket) => this.#onConnection(socket));
+    this.#listener.on("secureConnection", (socket) => this.#onSecure(socket));
+    this.#listener.on("tlsClientError", (_error, socket) => socket.destroy());
+  }
+
+  /** The port that is listened on; port 0 takes a free one. */
+  listen(address: {
+    readonly host: string;
+    readonly port: number;
+  }): Promise<Result<number, ListenError>> {
+    const { host, port } = address;
+    const { promise, resolve } = Promise.withResolvers<Result<number, ListenError>>();
+    this.#listener.once("error", (error: NodeJS.ErrnoException) => {
+      const detail = { address: `${host}:${port}`, detail: error.message };
+      const isTaken = error.code === "EADDRINUSE";
+      resolve(
+        err(isTaken ? { kind: "port-in-use", host, port } : { kind: "not-listening", ...detail }),
+      );
+    });
+    this.#listener.listen(port, host, () => {
+      const bound = this.#listener.address();
+      resolve(ok(typeof bound === "object" && bound !== null ? bound.port : port));
+    });
+    return promise;
+  }
+
+  /** Lets calls under way finish for at most `timeoutMillis`, then cuts them off. */
+  stop(timeoutMillis: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const finish = () => {
+      cancel();
+      this.#onDrained = null;
+      this.server.forceShutdown();
+      for (const socket of this.#sockets) socket.destroy();
+      resolve();
+    };
+    const cancel = this.#timers.after(timeoutMillis, finish);
+    // The callback of `tryShutdown` does not wait for injected connections: we count sockets.
+    this.#onDrained = finish;
+    this.#listener.close();
+    for (const socket of this.#unfinished.keys()) socket.destroy();
+    this.server.tryShutdown(() => this.#checkDrained());
+    return promise;
+  }
+
+  #checkDrained(): void {
+    if (this.#sockets.size === 0) this.#onDrained?.();
+  }
+
+  #onConnection(socket: TLSSocket): void {
+    const address = socket.remoteAddress ?? "";
+    socket.on("error", () => socket.destroy());
+    if (!this.#handshakes.begin(address)) {
+      socket.destroy();
+      return;
+    }
+    this.#sockets.add(socket);
+    this.#unfinished.set(socket, address);
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      this.#onHandshakeEnd(socket);
+      this.#checkDrained();
+    });
+  }
+
+  #onHandshakeEnd(socket: TLSSocket): void {
+    const address = this.#unfinished.get(socket);
+    if (address === undefined) return;
+    this.#unfinished.delete(socket);
+    this.#handshakes.end(address);
+  }
+
+  #onSecure(socket: TLSSocket): void {
+    this.#onHandshakeEnd(socket);
+    // The listener refuses the others already; this must not depend on one option alone.
+    if (!socket.authorized || socket.alpnProtocol !== "h2") socket.destroy();
+    else this.#injector.injectConnection(socket);
+  }
+}
