@@ -1,0 +1,22 @@
+import { unreachable } from "../lib/assert.ts";
+import { type NlError, nlError } from "../lib/error-code.ts";
+import type { ProposeFailure } from "../replica/replica.ts";
+
+/** What a node's executor is told when its report or registration did not enter the log. */
+export function proposeError(failure: ProposeFailure): NlError {
+  switch (failure.kind) {
+    case "not-leader":
+    case "transferring":
+    case "dropped":
+    case "stopped":
+      return nlError("no_leader", "this node does not lead any more", "ask the new leader");
+    case "overloaded":
+      return nlError("overloaded", "the log is at its limit", "try again", 100);
+    case "too-large":
+      return nlError("too_large", "the entry is larger than 512 KiB", "send less at once");
+    case "indefinite":
+      return nlError("indefinite", "the outcome is unknown", "repeat it: that is safe");
+    default:
+      return unreachable(failure);
+  }
+}

@@ -1,0 +1,127 @@
+import type { NodeId } from "../lib/ids.ts";
+import type { Heartbeat } from "../platform/control-link.ts";
+import type { Leadership } from "./leadership.ts";
+
+/** A leader that did not run for this long cannot tell its own silence from its nodes'. */
+const OWN_STALL_MILLIS = 1_000;
+
+type Heard = { atMillis: number; beat: Heartbeat | null };
+
+/**
+ * Who is silent. Counts from the receipt of a node's last heartbeat on this leader's monotonic
+ * clock; every leadership starts all clocks afresh (SEMANTICS, Node lost).
+ */
+export class WatchNodes {
+  readonly #leadership: Leadership;
+  readonly #onChange: () => void;
+  readonly #heard = new Map<NodeId, Heard>();
+  readonly #lostProposed = new Set<NodeId>();
+  #suspects: ReadonlySet<NodeId> = new Set();
+  #lookedAtMillis: number;
+
+  /** `onChange` is called when the set of suspects changed. */
+  constructor(leadership: Leadership, onChange: () => void) {
+    this.#leadership = leadership;
+    this.#onChange = onChange;
+    this.#lookedAtMillis = this.#now();
+    this.#look();
+  }
+
+  get suspects(): ReadonlySet<NodeId> {
+    return this.#suspects;
+  }
+
+  hear(beat: Heartbeat): void {
+    this.#heard.set(beat.nodeId, { atMillis: this.#now(), beat });
+    if (this.#suspects.has(beat.nodeId)) this.#refreshSuspects();
+  }
+
+  /** A registration is a sign of life, too. */
+  hearRegistration(nodeId: NodeId): void {
+    const known = this.#heard.get(nodeId);
+    this.#heard.set(nodeId, { atMillis: this.#now(), beat: known?.beat ?? null });
+    if (this.#suspects.has(nodeId)) this.#refreshSuspects();
+  }
+
+  /** From the proposal of `lost` until it is applied, the node must not be answered. */
+  isBeingLost(nodeId: NodeId): boolean {
+    return this.#lostProposed.has(nodeId);
+  }
+
+  /** Milliseconds since each node was heard, and what it said. */
+  heard(): readonly {
+    readonly nodeId: NodeId;
+    readonly agoMillis: number;
+    beat: Heartbeat | null;
+  }[] {
+    const now = this.#now();
+    return [...this.#heard].map(([nodeId, { atMillis, beat }]) => ({
+      nodeId,
+      agoMillis: now - atMillis,
+      beat,
+    }));
+  }
+
+  /** A node that is lost in the view needs no second proposal, and may be answered again. */
+  onNodeChanged(nodeId: NodeId): void {
+    const node = this.#leadership.options.replica.view.nodes.get(nodeId);
+    if (node?.liveness !== "alive") this.#lostProposed.delete(nodeId);
+    this.#refreshSuspects();
+  }
+
+  #look(): void {
+    const { watchMillis, lostMillis } = this.#leadership.options.settings;
+    this.#leadership.after(watchMillis, () => this.#look());
+    this.#forgiveOwnStall(watchMillis);
+    for (const node of this.#leadership.options.replica.view.nodes.values()) {
+      if (!node.registered || node.liveness !== "alive") continue;
+      if (this.#silentMillis(node.id) >= lostMillis) this.#proposeLost(node.id);
+    }
+    this.#refreshSuspects();
+  }
+
+  #forgiveOwnStall(watchMillis: number): void {
+    const now = this.#now();
+    const late = now - this.#lookedAtMillis - watchMillis;
+    this.#lookedAtMillis = now;
+    if (late < OWN_STALL_MILLIS) return;
+    for (const heard of this.#heard.values()) heard.atMillis = now;
+  }
+
+  /** The first look at a node starts its clock. */
+  #silentMillis(nodeId: NodeId): number {
+    const heard = this.#heard.get(nodeId);
+    if (heard !== undefined) return this.#now() - heard.atMillis;
+    this.#heard.set(nodeId, { atMillis: this.#now(), beat: null });
+    return 0;
+  }
+
+  #proposeLost(nodeId: NodeId): void {
+    if (this.#lostProposed.has(nodeId)) return;
+    this.#lostProposed.add(nodeId);
+    this.#leadership.options.logger.log("warn", "a node is silent: marking it lost", { nodeId });
+    this.#leadership.propose({ kind: "mark-node", nodeId, liveness: "lost" }, (proposed) => {
+      // Indefinite: it may still be applied, so the node stays unanswered until it is, or until
+      // this leadership ends.
+      const isSettled = proposed.ok || proposed.error.kind !== "indefinite";
+      if (isSettled) this.#lostProposed.delete(nodeId);
+    });
+  }
+
+  #refreshSuspects(): void {
+    const { replica, settings } = this.#leadership.options;
+    const suspects = new Set<NodeId>();
+    for (const node of replica.view.nodes.values()) {
+      if (!node.registered) continue;
+      if (this.#silentMillis(node.id) >= settings.suspectMillis) suspects.add(node.id);
+    }
+    const isSame =
+      suspects.size === this.#suspects.size && [...suspects].every((id) => this.#suspects.has(id));
+    this.#suspects = suspects;
+    if (!isSame) this.#onChange();
+  }
+
+  #now(): number {
+    return this.#leadership.options.clock.monotonicMillis();
+  }
+}
