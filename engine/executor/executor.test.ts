@@ -1,0 +1,249 @@
+import { describe, expect, test } from "bun:test";
+import type { AttemptId, JobId } from "../lib/ids.ts";
+import { WorkCluster, type WorkNode } from "./testing/work-cluster.ts";
+
+const JOB = "0123456789ab";
+const FIRST = `${JOB}.1` as AttemptId;
+const SECOND = `${JOB}.2` as AttemptId;
+
+const runsOn = (cluster: WorkCluster, attemptId: string): WorkNode => {
+  const nodeId = cluster.attempt(attemptId)?.nodeId;
+  const found = cluster.work.find((node) => node.nodeId === nodeId);
+  if (found === undefined) throw new Error(`${attemptId} runs nowhere`);
+  return found;
+};
+
+const stateOf = (cluster: WorkCluster): string => cluster.job(JOB)?.state ?? "unknown";
+
+const setRunMillis = (cluster: WorkCluster, millis: number): void => {
+  for (const { host } of cluster.work) host.runMillis = millis;
+};
+
+describe("a job on a single node", () => {
+  test("goes from pending to completed", () => {
+    const cluster = new WorkCluster(1);
+    cluster.settle();
+    const states: string[] = [];
+    cluster.leader().replica.listen({
+      onFacts: (facts) => {
+        for (const fact of facts) if (fact.kind === "job-changed") states.push(fact.state);
+      },
+    });
+
+    cluster.submit(JOB);
+    cluster.world.advance(500);
+
+    expect(states).toEqual(["pending", "assigned", "running", "completed"]);
+    expect(cluster.job(JOB)?.run?.exitCode).toBe(0);
+    expect(runsOn(cluster, FIRST).host.starts).toEqual([FIRST]);
+  });
+
+  test("a short job is over within a few milliseconds of its submission", () => {
+    const cluster = new WorkCluster(1);
+    cluster.settle();
+    setRunMillis(cluster, 5);
+
+    cluster.submit(JOB);
+    const submittedAt = cluster.world.clock.monotonicMillis();
+    cluster.world.advanceUntil(() => stateOf(cluster) === "completed");
+
+    expect(cluster.world.clock.monotonicMillis() - submittedAt).toBeLessThan(40);
+  });
+
+  test("a failing program ends failed with its own exit code", () => {
+    const cluster = new WorkCluster(1);
+    cluster.settle();
+    runsOnFirst(cluster).host.exitCode = 7;
+
+    cluster.submit(JOB);
+    cluster.world.advance(500);
+
+    expect(stateOf(cluster)).toBe("failed");
+    expect(cluster.job(JOB)?.run?.exitCode).toBe(7);
+  });
+
+  test("a cancelled job is stopped, and cancelled once that is confirmed", () => {
+    const cluster = new WorkCluster(1);
+    cluster.settle();
+    setRunMillis(cluster, 60_000);
+    cluster.submit(JOB);
+    cluster.world.advanceUntil(() => stateOf(cluster) === "running");
+
+    cluster.proposeSoon({ kind: "cancel-job", jobId: JOB as JobId });
+    cluster.world.advance(100);
+
+    expect(stateOf(cluster)).toBe("cancelled");
+    const stops = runsOnFirst(cluster).host.stops;
+    expect(stops.map(({ reason }) => reason)).toEqual(["cancelled"]);
+  });
+
+  test("a restarted agent adopts what runs and starts nothing twice", () => {
+    const cluster = new WorkCluster(1);
+    cluster.settle();
+    setRunMillis(cluster, 3_000);
+    cluster.submit(JOB);
+    cluster.world.advanceUntil(() => stateOf(cluster) === "running");
+
+    cluster.restartExecutor(runsOnFirst(cluster));
+    cluster.world.advance(5_000);
+
+    expect(stateOf(cluster)).toBe("completed");
+    expect(runsOnFirst(cluster).host.starts).toEqual([FIRST]);
+  });
+
+  test("what exited while the agent was away is reported", () => {
+    const cluster = new WorkCluster(1);
+    cluster.settle();
+    setRunMillis(cluster, 500);
+    cluster.submit(JOB);
+    cluster.world.advanceUntil(() => stateOf(cluster) === "running");
+
+    runsOnFirst(cluster).executor.stop();
+    cluster.world.advance(1_000);
+    expect(stateOf(cluster)).toBe("running");
+    cluster.restartExecutor(runsOnFirst(cluster));
+    cluster.world.advance(100);
+
+    expect(stateOf(cluster)).toBe("completed");
+  });
+
+  test("a running attempt that the task host does not know is an agent fault, and runs again", () => {
+    const cluster = new WorkCluster(1);
+    cluster.settle();
+    setRunMillis(cluster, 60_000);
+    cluster.submit(JOB);
+    cluster.world.advanceUntil(() => stateOf(cluster) === "running");
+    const { host } = runsOnFirst(cluster);
+
+    host.disconnect();
+    host.tasks.clear();
+    cluster.world.advance(2_000);
+    expect(cluster.attempt(FIRST)?.state).toBe("running");
+    host.connect();
+    cluster.world.advance(1_000);
+
+    expect(cluster.attempt(FIRST)?.end).toBe("agent-fault");
+    expect(cluster.attempt(SECOND)?.cause).toBe("agent-fault");
+  });
+
+  test("results stay on the machine until there are too many, the oldest go first", () => {
+    const cluster = new WorkCluster(1);
+    cluster.settle();
+    setRunMillis(cluster, 5);
+
+    for (let at = 0; at < 3; at++) cluster.submit(`${at}123456789ab`);
+    cluster.world.advance(3_000);
+
+    expect(runsOnFirst(cluster).host.removed).toEqual([]);
+  });
+});
+
+describe("a job on three nodes", () => {
+  test("runs again elsewhere when its node is lost, after its lease there is over", () => {
+    const cluster = new WorkCluster(3);
+    cluster.settle();
+    setRunMillis(cluster, 300_000);
+    const leader = cluster.leadingNode();
+    cluster.submit(JOB);
+    cluster.world.advanceUntil(() => stateOf(cluster) === "running");
+    const first = runsOn(cluster, FIRST);
+
+    first.isLinked = false;
+    const silentSince = cluster.world.clock.monotonicMillis();
+    cluster.world.advanceUntil(() => cluster.attempt(SECOND) !== undefined, 60_000);
+
+    const lastLease = first.host.leases.at(-1);
+    const killedAt = (lastLease?.sentAtBootMillis ?? 0) + (lastLease?.killAfterMillis ?? 0);
+    const now = cluster.world.clock.monotonicMillis();
+    expect(cluster.attempt(FIRST)?.state).toBe("lost");
+    expect(cluster.attempt(SECOND)?.cause).toBe("node-lost");
+    expect(killedAt + 2_000).toBeLessThan(now);
+    expect(now - silentSince).toBeGreaterThan(27_000);
+    expect(now - silentSince).toBeLessThan(33_000);
+    expect(leader.duties.hearings().get(first.nodeId)?.suspect).toBe(true);
+  });
+
+  test("a node that was lost is alive again after its next heartbeat", () => {
+    const cluster = new WorkCluster(3);
+    cluster.settle();
+    const node = cluster.work.find((one) => one !== cluster.leadingNode()) as WorkNode;
+    const liveness = (): string | undefined =>
+      cluster.leadingNode().replica.view.nodes.get(node.nodeId)?.liveness;
+
+    node.isLinked = false;
+    cluster.world.advanceUntil(() => liveness() === "lost", 60_000);
+    expect(node.executor.holdsLease()).toBe(false);
+    node.isLinked = true;
+    cluster.world.advance(2_500);
+
+    expect(liveness()).toBe("alive");
+    expect(node.executor.holdsLease()).toBe(true);
+  });
+
+  test("goes on and is reported to the next leader when the leader dies", () => {
+    const cluster = new WorkCluster(3);
+    cluster.settle();
+    setRunMillis(cluster, 2_000);
+    const dead = cluster.leadingNode();
+    for (let at = 0; at < 6; at++) cluster.submit(`${at}123456789ab`);
+    cluster.world.advance(500);
+
+    dead.replica.stop({ handOver: false }, () => {});
+    dead.executor.stop();
+    cluster.world.advance(6_000);
+
+    const { view } = cluster.leadingNode().replica;
+    const elsewhere = [...view.jobs.values()].filter((job) => job.run?.nodeId !== dead.nodeId);
+    expect(elsewhere.length).toBeGreaterThan(0);
+    expect(elsewhere.map((job) => job.state)).toEqual(elsewhere.map(() => "completed"));
+    const starts = cluster.work.flatMap(({ host }) => host.starts);
+    expect(new Set(starts).size).toBe(starts.length);
+  });
+
+  test("drain declines nothing that runs and hands leadership over first", () => {
+    const cluster = new WorkCluster(3);
+    cluster.settle();
+    setRunMillis(cluster, 1_000);
+    const drained = cluster.leadingNode();
+    for (let at = 0; at < 3; at++) cluster.submit(`${at}123456789ab`);
+    cluster.world.advance(100);
+
+    cluster.proposeSoon({
+      kind: "drain-node",
+      nodeId: drained.nodeId,
+      deadlineMillis: 60_000,
+      message: "",
+    });
+    cluster.world.advance(5_000);
+
+    expect(cluster.leadingNode()).not.toBe(drained);
+    const { view } = cluster.leadingNode().replica;
+    expect([...view.jobs.values()].map((job) => job.state)).toEqual(Array(3).fill("completed"));
+    expect(drained.host.stops).toEqual([]);
+  });
+
+  test("a drain's deadline stops what still runs, and it runs again elsewhere", () => {
+    const cluster = new WorkCluster(3);
+    cluster.settle();
+    setRunMillis(cluster, 300_000);
+    cluster.submit(JOB);
+    cluster.world.advanceUntil(() => stateOf(cluster) === "running");
+    const node = runsOn(cluster, FIRST);
+
+    const { nodeId } = node;
+    cluster.proposeSoon({ kind: "drain-node", nodeId, deadlineMillis: 2_000, message: "" });
+    cluster.world.advance(1_500);
+    expect(node.host.stops).toEqual([]);
+    cluster.world.advance(3_000);
+
+    expect(node.host.stops.map(({ reason }) => reason)).toEqual(["drain"]);
+    expect(cluster.attempt(SECOND)?.cause).toBe("drain");
+    expect(runsOn(cluster, SECOND)).not.toBe(node);
+  });
+});
+
+const runsOnFirst = (cluster: WorkCluster): WorkNode => {
+  const [first] = cluster.work;
+  if (first === undefined) throw new Error("an empty cluster");
+  return first;
+};

@@ -1,0 +1,29 @@
+/** Times of the executor, in milliseconds; the simulator runs at a tenth of them. */
+export type ExecutorSettings = {
+  readonly heartbeatMillis: number;
+  /** From the send time of an answered heartbeat (SEMANTICS, Fencing): TERM, then KILL. */
+  readonly termAfterMillis: number;
+  readonly killAfterMillis: number;
+  /** Before something that shows no effect is done, or reported, again; doubles up to the next. */
+  readonly repeatMillis: number;
+  readonly repeatMillisMax: number;
+  /** After a call to the leader that failed: doubles, with jitter, up to `repeatMillis`. */
+  readonly failedCallMillis: number;
+  /** Between two looks when nothing happens. */
+  readonly lookMillis: number;
+  /** Finished tasks whose output stays on this machine, and for how long. */
+  readonly finishedKept: number;
+  readonly finishedKeptMillis: number;
+};
+
+export const EXECUTOR_DEFAULTS: ExecutorSettings = {
+  heartbeatMillis: 2_000,
+  termAfterMillis: 15_000,
+  killAfterMillis: 25_000,
+  repeatMillis: 1_000,
+  repeatMillisMax: 10_000,
+  failedCallMillis: 100,
+  lookMillis: 250,
+  finishedKept: 1_000,
+  finishedKeptMillis: 7 * 24 * 3_600_000,
+};
