@@ -14,11 +14,23 @@ let log: SqliteLog | null = null;
 let tending: ReturnType<typeof setTimeout> | null = null;
 
 self.onmessage = ({ data: request }) => {
-  const reply = handle(request);
-  // First the answer, then what can wait.
-  if (reply !== null) self.postMessage(reply, buffersOf(reply));
-  tend();
+  orBreak(() => {
+    const reply = handle(request);
+    // First the answer, then what can wait.
+    if (reply !== null) self.postMessage(reply, buffersOf(reply));
+    tend();
+  });
 };
+
+/** What is thrown here is a bug: the other thread stops the node with its sentence. */
+function orBreak(work: () => void): void {
+  try {
+    work();
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    self.postMessage({ kind: "broken", reason }, []);
+  }
+}
 
 function handle(request: Request): Reply | null {
   switch (request.kind) {
@@ -61,7 +73,9 @@ function tend(): void {
   if (tending !== null) clearTimeout(tending);
   tending = null;
   const next = log?.tend();
-  if (next?.ok && next.value !== null) tending = setTimeout(tend, next.value);
+  if (next?.ok && next.value !== null) {
+    tending = setTimeout(() => orBreak(tend), next.value);
+  }
 }
 
 function buffersOf(reply: Reply): readonly ArrayBuffer[] {

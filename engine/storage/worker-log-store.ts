@@ -89,10 +89,10 @@ export class WorkerLogStore implements LogStore {
     const worker = new Worker(workerSource());
     worker.onmessage = ({ data }: MessageEvent<Reply>) => this.#onReply(data);
     worker.onerror = (event) => {
-      this.#end({ kind: "io", detail: `the thread of the log failed: ${event.message}` });
+      this.#end(failed(event.message));
     };
     worker.addEventListener("close", () => {
-      this.#end({ kind: "io", detail: "the thread of the log ended by itself" });
+      this.#end(failed("it ended by itself"));
     });
     return worker;
   }
@@ -144,6 +144,10 @@ export class WorkerLogStore implements LogStore {
   }
 
   #onReply(reply: Reply): void {
+    if (reply.kind === "broken") {
+      this.#end(failed(`${reply.reason} (a bug: please report it)`));
+      return;
+    }
     const answer = this.#answers.shift();
     assert(answer !== undefined, "every reply has its request");
     answer(reply);
@@ -192,6 +196,11 @@ function countTogether(tasks: readonly Task[]): number {
   }
   return Math.max(1, count);
 }
+
+const failed = (why: string): StorageError => ({
+  kind: "io",
+  detail: `the thread of the log failed: ${why}`,
+});
 
 function finish(reply: Reply, done: Done<void, StorageError>): void {
   if (reply.kind === "done") done(ok(undefined));

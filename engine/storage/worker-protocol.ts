@@ -40,6 +40,8 @@ type PackedBoot = Omit<Boot, "tail">;
 
 export type Reply =
   | { readonly kind: "failed"; readonly error: StorageError }
+  /** A bug in the worker. Answers no request: it is the last thing that is heard of it. */
+  | { readonly kind: "broken"; readonly reason: string }
   | {
       readonly kind: "booted";
       readonly boot: PackedBoot;

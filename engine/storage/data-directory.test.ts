@@ -1,0 +1,140 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { NodeId, PeerId } from "../lib/ids.ts";
+import type { Result } from "../lib/result.ts";
+import type { StorageError } from "../platform/log-store.ts";
+import type { SnapshotMeta } from "../raft/types.ts";
+import { createClusterDirectories, initDataDirectory, readIdentity } from "./data-directory.ts";
+import { FOUNDING, FOUNDING_BYTES, must, newNode, openLogIn, Scratch } from "./log-fixture.ts";
+import { SnapshotFiles, writeSnapshotFile } from "./snapshot-files.ts";
+
+let scratch: Scratch;
+
+beforeEach(() => {
+  scratch = new Scratch();
+});
+afterEach(() => scratch.remove());
+
+const IDENTITY = {
+  clusterId: "cluster-a",
+  nodeId: "n1" as NodeId,
+  peerId: 1 as PeerId,
+  storeId: "store-of-n1",
+};
+
+describe("a node's directory", () => {
+  test("says whose it is, at rest, while its node runs, and without its mark", () => {
+    const atRest = readIdentity(scratch.directory);
+    const log = openLogIn(scratch.directory);
+    const running = readIdentity(scratch.directory);
+    must(log.close());
+    rmSync(join(scratch.directory, "mark"));
+    const withoutMark = readIdentity(scratch.directory);
+
+    for (const identity of [atRest, running, withoutMark]) {
+      expect(identity).toEqual({ ok: true, value: IDENTITY });
+    }
+  });
+
+  test("holds private files only", () => {
+    expect(readdirSync(scratch.directory).sort()).toEqual(["log.sqlite", "mark", "snapshots"]);
+    expect(statSync(scratch.directory).mode & 0o777).toBe(0o700);
+    expect(statSync(join(scratch.directory, "log.sqlite")).mode & 0o777).toBe(0o600);
+  });
+
+  test("is not made over another node's data", () => {
+    const again = initDataDirectory({ ...newNode("n2"), directory: scratch.directory });
+
+    expect(again).toMatchObject({ ok: false, error: { kind: "foreign" } });
+    expect(must(readIdentity(scratch.directory)).nodeId).toBe("n1" as NodeId);
+  });
+
+  test("that is empty or not there is nobody's", () => {
+    expect(readIdentity(scratch.root)).toMatchObject({ error: { kind: "foreign" } });
+    expect(readIdentity(join(scratch.root, "nowhere"))).toMatchObject({
+      error: { kind: "foreign" },
+    });
+  });
+});
+
+describe("the directories of a new cluster", () => {
+  const nodes = [newNode("n1"), newNode("n2"), newNode("n3")];
+
+  test("appear at once, with what the caller adds", async () => {
+    const directory = join(scratch.root, "clusters", "blue");
+    const seen: boolean[] = [];
+
+    const created = await createClusterDirectories({
+      directory,
+      nodes,
+      populate: async (staging) => {
+        seen.push(existsSync(directory));
+        await writeFile(join(staging, "n2", "extra"), "more");
+      },
+    });
+
+    must(created);
+    expect(seen).toEqual([false]);
+    expect(readdirSync(directory).sort()).toEqual(["n1", "n2", "n3"]);
+    expect(existsSync(join(directory, "n2", "extra"))).toBe(true);
+    expect(must(readIdentity(join(directory, "n3"))).storeId).toBe("store-of-n3");
+    expect(readdirSync(join(scratch.root, "clusters"))).toEqual(["blue"]);
+    must(openLogIn(join(directory, "n1")).close());
+  });
+
+  test("may take the place of an empty directory, and of no other", async () => {
+    const directory = join(scratch.root, "green");
+    mkdirSync(directory);
+
+    const first = await createClusterDirectories({ directory, nodes });
+    const second = await createClusterDirectories({ directory, nodes });
+
+    must(first);
+    expect(second).toMatchObject({ ok: false, error: { kind: "foreign" } });
+  });
+
+  test("leave nothing behind when the caller's part fails", async () => {
+    const directory = join(scratch.root, "red");
+
+    const failing = createClusterDirectories({
+      directory,
+      nodes,
+      populate: () => Promise.reject(new Error("no certificate")),
+    });
+
+    await expect(failing).rejects.toThrow("no certificate");
+    expect(readdirSync(scratch.root)).toEqual(["n1"]);
+  });
+});
+
+describe("a snapshot's file", () => {
+  const read = (snapshot: SnapshotMeta): Promise<Result<Uint8Array, StorageError>> =>
+    new Promise((resolve) => {
+      new SnapshotFiles(join(scratch.directory, "snapshots")).read(snapshot, resolve);
+    });
+
+  test("gives back its bytes", async () => {
+    expect(new Uint8Array(must(await read(FOUNDING)))).toEqual(FOUNDING_BYTES);
+  });
+
+  test("is refused when it is shorter, other, or gone", async () => {
+    const folder = join(scratch.directory, "snapshots");
+
+    writeSnapshotFile(folder, FOUNDING.id, FOUNDING_BYTES.subarray(1));
+    const shorter = await read(FOUNDING);
+    writeSnapshotFile(folder, FOUNDING.id, new Uint8Array(FOUNDING.bytes));
+    const other = await read(FOUNDING);
+    const gone = await read({ ...FOUNDING, id: "another" });
+
+    for (const result of [shorter, other, gone]) {
+      expect(result).toMatchObject({ ok: false, error: { kind: "corrupt" } });
+    }
+    expect(readdirSync(folder)).toEqual(["founding"]);
+  });
+
+  test("never lies outside of its folder", () => {
+    expect(() => writeSnapshotFile(scratch.root, "../escaped", FOUNDING_BYTES)).toThrow();
+  });
+});
