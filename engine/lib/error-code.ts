@@ -45,3 +45,14 @@ export const nlError = (
   hint = "",
   retryAfterMillis = 0,
 ): NlError => ({ code, message, hint, retryAfterMillis });
+
+/** A refusal as it came over the wire; a code that this version does not know is `internal`. */
+export function fromFailure(failure: {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+  readonly retryAfterMillis: number;
+}): NlError {
+  const code = Object.hasOwn(ERROR_CODES, failure.code) ? (failure.code as ErrorCode) : "internal";
+  return nlError(code, failure.message, failure.hint, failure.retryAfterMillis);
+}

@@ -115,7 +115,7 @@ const assignmentFromWire = (assignment: wire.Assignment) => ({
 });
 
 /** Field by field: a `null` must become an absent field, and nothing else may slip in. */
-const reportToWire = (report: AttemptReport): wire.AttemptReport => ({
+export const reportToWire = (report: AttemptReport): wire.AttemptReport => ({
   attemptId: report.attemptId,
   nodeId: report.nodeId,
   fence: report.fence,
@@ -133,7 +133,7 @@ const reportToWire = (report: AttemptReport): wire.AttemptReport => ({
   peakMemoryBytes: report.peakMemoryBytes,
 });
 
-const reportFromWire = (report: wire.AttemptReport): AttemptReport => ({
+export const reportFromWire = (report: wire.AttemptReport): AttemptReport => ({
   attemptId: report.attemptId as AttemptId,
   nodeId: report.nodeId as NodeId,
   fence: report.fence as Index,
@@ -151,14 +151,14 @@ const reportFromWire = (report: wire.AttemptReport): AttemptReport => ({
   peakMemoryBytes: report.peakMemoryBytes,
 });
 
-const registerToWire = (node: RegisterNode): wire.RegisterNode => ({
+export const registerToWire = (node: RegisterNode): wire.RegisterNode => ({
   ...node,
   roles: [...node.roles],
   drivers: [...node.drivers],
   labels: { ...node.labels },
 });
 
-const registerFromWire = (node: wire.RegisterNode): RegisterNode => ({
+export const registerFromWire = (node: wire.RegisterNode): RegisterNode => ({
   ...node,
   nodeId: node.nodeId as NodeId,
   peerId: node.peerId as PeerId,
@@ -192,7 +192,7 @@ const ENDS = [
   "agent-fault",
 ] as const satisfies readonly AttemptEnd[];
 
-/** Throws within `decodeCommand` only, which makes a value of it. */
+/** Throws: whoever decodes (`decodeCommand`, the API) makes a value of it. */
 function known<Word extends string>(words: readonly Word[], word: string): Word {
   const found = words.find((candidate) => candidate === word);
   if (found === undefined) throw new Error(`it says ${JSON.stringify(word)}`);
