@@ -1,11 +1,11 @@
-import { Metadata, type ServerStatusResponse } from "@grpc/grpc-js";
+import { Metadata, type StatusObject } from "@grpc/grpc-js";
 import { Failure } from "../../../proto/gen/nl/v1/jobs.ts";
 import { ERROR_CODES, type NlError, nlError } from "../../lib/error-code.ts";
 
 /** The trailer that carries a refusal in full; the gRPC status alone is only its kind. */
 const FAILURE_TRAILER = "nl-failure-bin";
 
-export function statusOf(error: NlError): ServerStatusResponse {
+export function statusOf(error: NlError): StatusObject {
   const metadata = new Metadata();
   metadata.set(FAILURE_TRAILER, Buffer.from(Failure.encode(error).finish()));
   return { code: ERROR_CODES[error.code].grpc, details: error.message, metadata };

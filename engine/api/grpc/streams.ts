@@ -1,8 +1,9 @@
-import type { ServerDuplexStream, ServerSurfaceCall, ServerWritableStream } from "@grpc/grpc-js";
+import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
 import { JobsService, type OutputChunk, ReadOutputRequest } from "../../../proto/gen/nl/v1/jobs.ts";
 import { WatchRequest } from "../../../proto/gen/nl/v1/watch.ts";
 import { type NlError, nlError } from "../../lib/error-code.ts";
 import { err, ok, type Result } from "../../lib/result.ts";
+import type { Caller } from "../caller.ts";
 import { readStreamRequest } from "../messages/submission.ts";
 import { CALL_BYTES_MAX } from "../operations/method.ts";
 import type { SubmitPipe } from "../operations/submit-stream.ts";
@@ -136,10 +137,7 @@ function open<T>(
   call: Outgoing,
   codec: Codec<T>,
 ): Result<
-  {
-    readonly caller: ReturnType<typeof withSignal>;
-    readonly request: T;
-  },
+  { readonly caller: Caller & { readonly signal: AbortSignal }; readonly request: T },
   NlError
 > {
   call.on("error", ignoreReset);
@@ -147,16 +145,9 @@ function open<T>(
   if (!caller.ok) return caller;
   const request = decode(codec, call.request, OPENING_BYTES_MAX);
   if (!request.ok) return request;
-  return ok({ caller: withSignal(caller.value, call), request: request.value });
-}
-
-function withSignal<C extends object>(
-  caller: C,
-  call: ServerSurfaceCall,
-): C & { readonly signal: AbortSignal } {
   const gone = new AbortController();
   call.on("cancelled", () => gone.abort());
-  return { ...caller, signal: gone.signal };
+  return ok({ caller: { ...caller.value, signal: gone.signal }, request: request.value });
 }
 
 type Codec<T> = { readonly decode: (bytes: Buffer) => T };

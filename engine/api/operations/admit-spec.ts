@@ -17,7 +17,7 @@ const remembered = new Map<string, Uint8Array>();
 export function admitSpec(bytes: Uint8Array): Result<Uint8Array, NlError> {
   if (bytes.length > SPEC_BYTES_MAX) return err(tooLarge(bytes.length));
   if (bytes.length > REMEMBERED_BYTES_MAX) return admitAfresh(bytes);
-  const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).latin1Slice();
+  const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
   const known = remembered.get(key);
   if (known !== undefined) return ok(known);
   const admitted = admitAfresh(bytes);

@@ -146,27 +146,36 @@ async function* readAttempt(
   attempt: Attempt,
   cursor: Cursor,
 ): AsyncGenerator<Result<ChunkMessage, NlError>, "ended" | "again"> {
-  const { context, request, signal } = reading;
-  const goesOn = request.follow && request.untilJobOver;
+  for await (const chunk of attemptOutput(reading.context, readFrom(reading, attempt, cursor))) {
+    if (!chunk.ok) return yield* onFailure(reading, cursor, chunk.error);
+    yield* shown(reading, chunk.value);
+    advance(cursor, chunk.value);
+    if (chunk.value.complete) return afterEnd(reading, cursor);
+  }
+  if (reading.signal.aborted) return "ended";
+  // The source ended without its last chunk: what there was has been sent.
+  yield* shown(reading, emptyChunk(cursor));
+  return afterEnd(reading, cursor);
+}
+
+/** True: the end of an attempt is not the end of the reading. */
+const goesOn = ({ request }: Reading): boolean => request.follow && request.untilJobOver;
+
+function* shown(reading: Reading, chunk: ChunkMessage): Generator<Result<ChunkMessage, NlError>> {
+  if (!(goesOn(reading) && chunk.complete)) yield ok(chunk);
+  else if (chunk.data.length > 0) yield ok({ ...chunk, complete: false });
+}
+
+function afterEnd(reading: Reading, cursor: Cursor): "ended" | "again" {
+  return goesOn(reading) ? goOnAfter(cursor) : "ended";
+}
+
+function readFrom(reading: Reading, attempt: Attempt, cursor: Cursor) {
   if (cursor.attempt !== 0 && cursor.attempt !== attempt.number) cursor.offset = 0;
   cursor.attempt = attempt.number;
   const { offset, tailBytes } = cursor;
-  const read = { attempt, offset, tailBytes, follow: request.follow, signal };
-  for await (const chunk of attemptOutput(context, read)) {
-    if (!chunk.ok) return yield* onFailure(reading, cursor, chunk.error);
-    const shown = goesOn ? withoutEnd(chunk.value) : chunk.value;
-    if (shown !== null) yield ok(shown);
-    advance(cursor, chunk.value);
-    if (chunk.value.complete) return goesOn ? goOnAfter(cursor) : "ended";
-  }
-  // The source ended without its last chunk: what there was has been sent.
-  if (!signal.aborted && !goesOn) yield ok(emptyChunk(cursor));
-  return signal.aborted || !goesOn ? "ended" : goOnAfter(cursor);
+  return { attempt, offset, tailBytes, follow: reading.request.follow, signal: reading.signal };
 }
-
-/** The end of one attempt is not the end of the job; null when nothing else is in the chunk. */
-const withoutEnd = (chunk: ChunkMessage): ChunkMessage | null =>
-  chunk.complete && chunk.data.length === 0 ? null : { ...chunk, complete: false };
 
 function advance(cursor: Cursor, chunk: ChunkMessage): void {
   cursor.offset = chunk.offset + chunk.data.length;
@@ -187,11 +196,11 @@ async function* onFailure(
   cursor: Cursor,
   error: NlError,
 ): AsyncGenerator<Result<ChunkMessage, NlError>, "ended" | "again"> {
-  const { context, request, jobId, signal } = reading;
+  const { context, jobId, signal } = reading;
   const attempts = context.replica.view.attemptsOf(jobId);
   const attempt = attempts.find((one) => one.number === cursor.attempt);
   cursor.failures += 1;
-  if (request.follow && request.untilJobOver && cursor.failures <= RETRIES_MAX) {
+  if (goesOn(reading) && cursor.failures <= RETRIES_MAX) {
     if (attempt?.state === "lost") {
       goOnAfter(cursor);
     } else {
