@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Index } from "../lib/ids.ts";
 import type { Done } from "../platform/completion.ts";
 import type { LogStore, StorageError } from "../platform/log-store.ts";
@@ -8,7 +8,7 @@ import { WorkerLogStore } from "./worker-log-store.ts";
 
 /** What the death, the rivalry and the full disk of real processes do to a log. */
 
-const WRITER = join(import.meta.dir, "writer-fixture.ts");
+const WRITER = fileURLToPath(import.meta.resolve("./writer-fixture.ts"));
 const KILLS = 5;
 const ACKS_BEFORE_KILL = 150;
 
