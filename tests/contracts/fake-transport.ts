@@ -83,8 +83,7 @@ class FakeTransport implements Transport {
     for (const peerId of this.#peers.keys()) if (!table.has(peerId)) this.#removed.add(peerId);
     this.#peers = table;
     for (const [peerId, stream] of this.#streams) {
-      const other = stream.ends.find((end) => end !== this);
-      const claim = other?.#identity.self ?? this.#claims.get(peerId);
+      const claim = this.#claims.get(peerId);
       if (claim === undefined || !checkAgainstTable(claim, this.#membership()).ok)
         disconnect(stream);
     }
