@@ -126,15 +126,17 @@ describe("a job on a single node", () => {
     expect(cluster.attempt(SECOND)?.cause).toBe("agent-fault");
   });
 
-  test("results stay on the machine until there are too many, the oldest go first", () => {
-    const cluster = new WorkCluster(1);
+  test("finished tasks keep their output until there are too many, the oldest go first", () => {
+    const cluster = new WorkCluster(1, { finishedKept: 2 });
     cluster.settle();
     setRunMillis(cluster, 5);
 
-    for (let at = 0; at < 3; at++) cluster.submit(`${at}123456789ab`);
-    cluster.world.advance(3_000);
+    for (let at = 0; at < 3; at++) {
+      cluster.submit(`${at}123456789ab`);
+      cluster.world.advance(1_000);
+    }
 
-    expect(runsOnFirst(cluster).host.removed).toEqual([]);
+    expect(runsOnFirst(cluster).host.removed).toEqual(["0123456789ab.1" as AttemptId]);
   });
 });
 

@@ -104,6 +104,8 @@ class RunningExecutor implements Executor {
   }
 
   #onApplied(facts: readonly Fact[]): void {
+    this.#heartbeats.nudge();
+    this.#registration.nudge();
     if (this.#lease.isAhead || facts.some((fact) => this.#concerns(fact))) this.#wake();
   }
 
@@ -124,7 +126,10 @@ class RunningExecutor implements Executor {
   #onTaskHost(event: TaskHostEvent): void {
     if (!this.#isRunning) return;
     this.#tasks.take(event);
-    if (event.kind === "connected") this.#heartbeats.renewAgain();
+    if (event.kind === "connected") {
+      this.#heartbeats.renewAgain();
+      this.#registration.consider();
+    }
     if (event.kind === "disconnected") {
       this.#options.logger.log("warn", "the task host is not connected", { why: event.detail });
       this.#hostPace.clear();
@@ -139,6 +144,7 @@ class RunningExecutor implements Executor {
   }
 
   #lookAgain(): void {
+    this.#registration.consider();
     this.#wake();
     this.#cancelLook = this.#options.timers.after(this.#options.settings.lookMillis, () =>
       this.#lookAgain(),
@@ -148,7 +154,6 @@ class RunningExecutor implements Executor {
   #turn(): void {
     this.#isTurnDue = false;
     if (!this.#isRunning) return;
-    this.#registration.consider();
     const { feed, nodeId, clock } = this.#options;
     const attempts = wantedAttempts(feed.view, {
       nodeId,

@@ -31,6 +31,7 @@ export class HeartbeatSender {
     this.#tasks = tasks;
     this.#onGranted = onGranted;
     this.#call = new RepeatedCall({
+      clock: options.clock,
       timers: options.timers,
       random: options.random,
       periodMillis: options.settings.heartbeatMillis,
@@ -42,6 +43,11 @@ export class HeartbeatSender {
   /** Sends one at once, and then every period. */
   beatNow(): void {
     this.#call.now();
+  }
+
+  /** Entries were applied here: there may be a leader again. */
+  nudge(): void {
+    this.#call.nudge();
   }
 
   /** The task host was away: what it missed. */

@@ -25,6 +25,7 @@ export class Registration {
     this.#tasks = tasks;
     this.#onRegistered = onRegistered;
     this.#call = new RepeatedCall({
+      clock: options.clock,
       timers: options.timers,
       random: options.random,
       periodMillis: options.settings.repeatMillis,
@@ -38,6 +39,11 @@ export class Registration {
     if (this.#isUnderWay || this.#isShown()) return;
     this.#isUnderWay = true;
     this.#call.now();
+  }
+
+  /** Entries were applied here: there may be a leader again. */
+  nudge(): void {
+    if (this.#isUnderWay) this.#call.nudge();
   }
 
   stop(): void {

@@ -1,4 +1,5 @@
 import { backoffMillis } from "../lib/backoff.ts";
+import type { Clock } from "../platform/clock.ts";
 import type { Random } from "../platform/random.ts";
 import type { Timers } from "../platform/timers.ts";
 
@@ -8,6 +9,7 @@ const FRACTIONS = 2 ** 32;
 export class RepeatedCall {
   readonly #options: RepeatedCallOptions;
   #failures = 0;
+  #calledAtMillis = 0;
   #isStopped = false;
   #cancel: () => void = () => {};
 
@@ -18,8 +20,16 @@ export class RepeatedCall {
   /** Calls at once, and again when due. */
   now(): void {
     if (this.#isStopped) return;
+    this.#calledAtMillis = this.#options.clock.monotonicMillis();
     this.#again(this.#options.periodMillis);
     this.#options.call();
+  }
+
+  /** Something changed that may have been what the last call failed for. */
+  nudge(): void {
+    if (this.#failures === 0) return;
+    const agoMillis = this.#options.clock.monotonicMillis() - this.#calledAtMillis;
+    if (agoMillis >= this.#options.failedMillis) this.now();
   }
 
   succeeded(): void {
@@ -58,6 +68,7 @@ export class RepeatedCall {
 }
 
 type RepeatedCallOptions = {
+  readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
   readonly periodMillis: number;

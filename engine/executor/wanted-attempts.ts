@@ -39,7 +39,7 @@ function wantedAttempt(
   return {
     attempt,
     standing: local.isLive ? "live" : isAwaited(attempt, job) ? "awaited" : "over",
-    isCancelling: job.run?.attempt === attempt.number && job.reason === "cancelling",
+    isCancelling: job.run?.attempt === attempt.number && job.run.cancelRequestedAt !== null,
     graceMillis: local.specOf(job.spec).killGraceMillis,
   };
 }

@@ -14,7 +14,7 @@ import { ReportBatcher } from "./report-batcher.ts";
 import { WatchNodes } from "./watch-nodes.ts";
 
 /** What the leader has heard of a node since it began to lead. */
-export type NodeHearing = {
+type NodeHearing = {
   /** Milliseconds since its last heartbeat arrived here. */
   readonly lastHeardMillis: number;
   /** Silent for so long that it gets no new work. */

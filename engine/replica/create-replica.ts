@@ -28,6 +28,7 @@ class RunningReplica implements Replica {
   #loop: Loop | null = null;
   #isDamaged = false;
   #isStopping = false;
+  #closing: (() => void)[] | null = null;
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
@@ -59,14 +60,14 @@ class RunningReplica implements Replica {
       this.#close(done);
       return;
     }
-    let isClosed = false;
-    const closeOnce = (): void => {
-      if (isClosed) return;
-      isClosed = true;
+    let isAnswered = false;
+    const close = (): void => {
+      if (isAnswered) return;
+      isAnswered = true;
       this.#close(done);
     };
-    this.#options.platform.timers.after(HAND_OVER_MILLIS_MAX, closeOnce);
-    this.transferLeader(successor, closeOnce);
+    this.#options.platform.timers.after(HAND_OVER_MILLIS_MAX, close);
+    this.transferLeader(successor, close);
   }
 
   propose(
@@ -140,14 +141,22 @@ class RunningReplica implements Replica {
     return bestSuccessor(progress, this.#options.peerId)?.id ?? NOBODY;
   }
 
+  /** Whoever asked to stop is told once the store is closed, which happens once. */
   #close(done: () => void): void {
+    if (this.#closing !== null) {
+      this.#closing.push(done);
+      return;
+    }
+    const waiting = [done];
+    this.#closing = waiting;
     this.#loop?.halt();
     this.#options.platform.logStore.close((closed) => {
       if (!closed.ok) {
         const { kind, detail } = closed.error;
         this.#options.platform.logger.log("error", "the log store did not close", { kind, detail });
       }
-      done();
+      this.#closing = [];
+      for (const tell of waiting) tell();
     });
   }
 

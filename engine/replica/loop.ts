@@ -159,7 +159,7 @@ export class Loop {
     if (this.#isHalted) return;
     this.#takeInbox();
     this.#tick();
-    if (this.#failover.takeCampaign(this.role.leader)) this.raft.input({ kind: "campaign" });
+    this.#hurry();
     this.#drainProposals();
     this.#askReads();
     this.#pump();
@@ -212,12 +212,20 @@ export class Loop {
   /** Contract 17: nobody waits for a timer when the leader's process is known to be gone. */
   #onLink(event: Exclude<TransportEvent, { kind: "message" }>): void {
     this.#failover.onLink(event);
+    // What was on its way to it is lost: look where its log ends before sending more.
+    if (event.kind === "peer-closed") this.raft.input({ kind: "unreachable", peer: event.peer });
     const { leader } = this.raft.status();
     if (leader !== NOBODY && leader !== this.#options.peerId && this.#failover.isGone(leader)) {
       this.raft.input({ kind: "forget-leader" });
       this.#failover.hurry(leader);
     }
     this.#hurryAtStart();
+  }
+
+  /** A candidacy that is under way is left alone: to ask again would only begin it anew. */
+  #hurry(): void {
+    const isDue = this.#failover.takeCampaign(this.role.leader);
+    if (isDue && this.role.role !== "candidate") this.raft.input({ kind: "campaign" });
   }
 
   /** A node that just started asks for pre-votes as soon as it reaches a quorum. */
@@ -296,7 +304,7 @@ export class Loop {
     if (effects.role !== null) this.#onRole(effects.role);
     for (const { index, term } of effects.dropped) this.waiters.drop(index, term);
     for (const { ctx, index } of effects.reads) this.reads.onAnswer(ctx, index);
-    for (const fetch of effects.fetch) this.#fetch(fetch);
+    for (const wanted of effects.fetch) this.#readEntries(wanted);
     if (effects.transfer !== null) {
       this.transfers.settle(effects.transfer.to, effects.transfer.outcome, this.role.term);
     }
@@ -318,8 +326,8 @@ export class Loop {
     });
   }
 
-  #fetch(fetch: Effects["fetch"][number]): void {
-    const { id, lo, hi, maxBytes } = fetch;
+  #readEntries(wanted: Effects["fetch"][number]): void {
+    const { id, lo, hi, maxBytes } = wanted;
     this.#options.platform.logStore.entries(lo, hi, maxBytes, (read) => {
       if (read.ok) this.#enqueue({ kind: "fetched", id, result: read.value });
       else this.#enqueue({ kind: "write-failed", error: read.error });

@@ -9,7 +9,7 @@ function membersOf(conf: ConfState): ReadonlySet<PeerId> {
 }
 
 /** The other members that the replicated table knows an address for, in order of their ids. */
-export function peersOf(view: ClusterView, conf: ConfState, self: PeerId): readonly PeerAddress[] {
+function peersOf(view: ClusterView, conf: ConfState, self: PeerId): readonly PeerAddress[] {
   const members = membersOf(conf);
   const peers: PeerAddress[] = [];
   for (const node of view.nodes.values()) {

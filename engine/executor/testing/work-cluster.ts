@@ -11,7 +11,7 @@ import type { Attempt, Job } from "../../state/cluster-state.ts";
 import { encodeSpec } from "../../state/spec-codec.ts";
 import { specOf } from "../../state/spec-of.ts";
 import { createExecutor, type Executor } from "../executor.ts";
-import { EXECUTOR_DEFAULTS } from "../settings.ts";
+import { EXECUTOR_DEFAULTS, type ExecutorSettings } from "../settings.ts";
 import { FakeTaskHost } from "./fake-task-host.ts";
 
 const HOP_MILLIS = 1;
@@ -28,8 +28,11 @@ export type WorkNode = FakeNode & {
 export class WorkCluster extends FakeCluster {
   readonly work: WorkNode[] = [];
 
-  constructor(size: number) {
+  readonly #settings: ExecutorSettings;
+
+  constructor(size: number, settings: Partial<ExecutorSettings> = {}) {
     super(size);
+    this.#settings = { ...EXECUTOR_DEFAULTS, ...settings };
     const { clock, timers, random } = this.world;
     for (const node of this.nodes) {
       const { replica, nodeId } = node;
@@ -120,7 +123,7 @@ export class WorkCluster extends FakeCluster {
       controlLink: this.#linkOf(nodeId),
       logger: { log: () => {} },
       stats: () => ({ memoryUsedBytes: 0, cpuUsedMillis: 0 }),
-      settings: EXECUTOR_DEFAULTS,
+      settings: this.#settings,
       ...{ clock, timers, random },
     });
   }
