@@ -1,0 +1,50 @@
+import { open } from "node:fs/promises";
+import { nlError } from "../../engine/lib/error-code.ts";
+import { NlFailure } from "../nl-failure.ts";
+import type { World } from "../world.ts";
+
+const FILE_BYTES_MAX = 256 * 1024;
+
+/** A spec document from a file, or from standard input with `-`. */
+export async function readSpecFile(file: string, world: World): Promise<Record<string, unknown>> {
+  const text = file === "-" ? await world.readInput(FILE_BYTES_MAX) : await readBounded(file);
+  const { parseSpecDocument } = await import("../../engine/config/spec-document.ts");
+  const parsed = parseSpecDocument(text);
+  if (!parsed.ok) {
+    const { field, message, suggestion } = parsed.error;
+    const where = field === "" ? file : `${file}: ${field}`;
+    throw new NlFailure(nlError("invalid_spec", `${where}: ${message}`, suggestion));
+  }
+  return parsed.value;
+}
+
+/** Counted, not asked for: a device or a pipe has no size. */
+async function readBounded(file: string): Promise<string> {
+  try {
+    const handle = await open(file, "r");
+    try {
+      const buffer = Buffer.alloc(FILE_BYTES_MAX + 1);
+      let size = 0;
+      for (;;) {
+        const { bytesRead } = await handle.read(buffer, size, buffer.length - size);
+        size += bytesRead;
+        if (bytesRead === 0) return buffer.toString("utf8", 0, size);
+        if (size > FILE_BYTES_MAX) break;
+      }
+    } finally {
+      await handle.close();
+    }
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new NlFailure(
+      nlError(
+        "invalid_argument",
+        `cannot read ${file}: ${code ?? String(cause)}`,
+        "check the path",
+      ),
+    );
+  }
+  throw new NlFailure(
+    nlError("too_large", `${file} is larger than ${FILE_BYTES_MAX} bytes`, "one spec a file"),
+  );
+}
