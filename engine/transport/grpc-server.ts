@@ -32,7 +32,12 @@ export class GrpcServer {
   #onDrained: (() => void) | null = null;
   readonly #unfinished = new Map<TLSSocket, string>();
 
-  constructor(options: { readonly tls: TlsIdentity; readonly timers: Timers }) {
+  constructor(options: {
+    readonly tls: TlsIdentity;
+    readonly timers: Timers;
+    /** How long a TLS handshake may take; 5 s when not given. */
+    readonly handshakeMillis?: number;
+  }) {
     this.#timers = options.timers;
     this.server = new Server({
       interceptors: [refuseUnreadable],
@@ -51,7 +56,7 @@ export class GrpcServer {
       rejectUnauthorized: true,
       minVersion: "TLSv1.2",
       ALPNProtocols: ["h2"],
-      handshakeTimeout: HANDSHAKE_MILLIS,
+      handshakeTimeout: options.handshakeMillis ?? HANDSHAKE_MILLIS,
     });
     this.#listener.on("connection", (socket: TLSSocket) => this.#onConnection(socket));
     this.#listener.on("secureConnection", (socket) => this.#onSecure(socket));
