@@ -7,7 +7,6 @@ import { decodeFounding } from "../state/founding-codec.ts";
 
 export type Booted = {
   readonly boot: Boot;
-  readonly snapshot: SnapshotMeta;
   readonly state: ClusterState;
 };
 
@@ -40,5 +39,5 @@ function found(
   const founding = decodeFounding(bytes);
   if (!founding.ok) return err({ kind: "corrupt", detail: `founding snapshot: ${founding.error}` });
   const state = createState(founding.value);
-  return ok({ boot: { ...boot, applied: snapshot.index }, snapshot, state });
+  return ok({ boot: { ...boot, applied: snapshot.index }, state });
 }

@@ -69,7 +69,7 @@ export class Loop {
       },
       booted.boot,
     );
-    this.machine = new StateMachine(booted.state, booted.snapshot.term, clock);
+    this.machine = new StateMachine(booted.state, clock);
     this.proposals = new Proposals(options.maxWaitingProposals);
     this.reads = new Reads(random.below(2 ** 32));
     const { role, term, leader } = this.raft.status();

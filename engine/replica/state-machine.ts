@@ -25,12 +25,14 @@ export class StateMachine {
   readonly #clock: Clock;
   #queue: Entry[] = [];
   #head = 0;
-  /** Term of the newest applied entry: equal to the current term once its no-op is applied. */
-  appliedTerm: Term;
+  /**
+   * Term of the newest entry applied in this life: the current term once its no-op is applied. Not
+   * the snapshot's: the first leader of a founded cluster may lead in just that term.
+   */
+  appliedTerm = 0 as Term;
 
-  constructor(state: ClusterState, appliedTerm: Term, clock: Clock) {
+  constructor(state: ClusterState, clock: Clock) {
     this.state = state;
-    this.appliedTerm = appliedTerm;
     this.#clock = clock;
   }
 

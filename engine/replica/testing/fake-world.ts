@@ -45,6 +45,11 @@ export class FakeWorld {
     this.#now = end;
   }
 
+  /** Time passes, and nothing runs: what became due meanwhile runs late, but once. */
+  stall(millis: number): void {
+    this.#now += millis;
+  }
+
   /** Advances in small steps until `isReached`; false when it is not within `millis`. */
   advanceUntil(isReached: () => boolean, millis = 10_000): boolean {
     for (let left = millis; left > 0 && !isReached(); left -= 1) this.advance(1);
