@@ -37,7 +37,7 @@ const OID_SUBJECT_ALT_NAME = "551d11";
 const OID_ORGANIZATIONAL_UNIT = "55040b";
 
 export const isName = (text: string): boolean => NAME.test(text);
-export const isRole = (text: string): text is Role => ROLES.some((role) => role === text);
+const isRole = (text: string): text is Role => ROLES.some((role) => role === text);
 
 /** Identity of a gRPC caller: from the certificate that TLS has verified, from nothing else. */
 export function identifyCaller(

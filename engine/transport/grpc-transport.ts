@@ -191,13 +191,10 @@ export class GrpcTransport implements Transport {
   }
 }
 
-/** Handlers for the node's own server: `registerRaft(server, transport)` adds them. */
-export const raftServiceHandlers = (transport: GrpcTransport): RaftHandlers => ({
-  connect: (call) => transport.accept(call),
-});
-
+/** Adds `Raft.Connect` to the node's own server. */
 export function registerRaft(server: Server, transport: GrpcTransport): void {
-  server.addService(RAFT_SERVICE, { ...raftServiceHandlers(transport) });
+  const handlers: RaftHandlers = { connect: (call) => transport.accept(call) };
+  server.addService(RAFT_SERVICE, { ...handlers });
 }
 
 /** 52 random bits and never 0. */

@@ -1,6 +1,6 @@
+import { bunRandom, bunTimers } from "../../engine/bun-platform.ts";
 import type { NodeId, PeerId, UnixMillis } from "../../engine/lib/ids.ts";
 import type { Result } from "../../engine/lib/result.ts";
-import type { Timers } from "../../engine/platform/timers.ts";
 import type { TlsIdentity } from "../../engine/security/certificate-files.ts";
 import {
   type Authority,
@@ -15,17 +15,8 @@ import { nodeIdOf } from "./transport.ts";
 
 const now = Date.now() as UnixMillis;
 
-export const realTimers: Timers = {
-  after(millis, callback) {
-    const timer = setTimeout(callback, millis);
-    return () => clearTimeout(timer);
-  },
-  soon(callback) {
-    setImmediate(callback);
-  },
-};
-
-export const realRandom = { below: (n: number) => Math.floor(Math.random() * n) };
+export const realTimers = bunTimers();
+export const realRandom = bunRandom();
 export const silentLogger = { log: () => {} };
 
 /** Real transports on loopback, each with a server and certificates of its own. */
