@@ -100,6 +100,9 @@ export class Loop {
     this.#inbox = [];
     this.#options.platform.transport.stop();
     for (const { done } of this.proposals.drain()) done(err({ kind: "stopped" }));
+    // Who waits for room must not wait for ever: the next proposal tells it.
+    this.proposals.markCoreFull(false);
+    this.proposals.announceRoom();
     this.waiters.abandon();
     this.reads.abandon();
     this.transfers.abandon();

@@ -12,30 +12,50 @@ const ENTRY_BYTES_MAX = 512 * 1024;
 
 type Encoded = { readonly proposal: Proposal; readonly data: Uint8Array };
 
-/**
- * Brings waiting proposals into the log as one batch, or answers why not. All are stamped alike:
- * they are one moment of the leader's clock. Returns false when the core is at its own limit.
- */
-export function proposeBatch(batch: {
+/** Of one append to the log: a queue of large entries must not be refused as a whole. */
+const APPEND_BYTES_MAX = 8 * 1024 * 1024;
+
+type Batch = {
   readonly raft: Raft;
   readonly proposals: readonly Proposal[];
   readonly waiters: Waiters;
   readonly featureLevel: number;
   readonly at: UnixMillis;
   readonly expiresAtMillis: number;
-}): boolean {
-  const encoded = encodeAll(batch.proposals, batch.featureLevel, batch.at);
-  if (encoded.length === 0) return true;
-  const result = batch.raft.propose(encoded.map(({ data }) => data));
+};
+
+/**
+ * Brings waiting proposals into the log as one batch, or answers why not. All are stamped alike:
+ * they are one moment of the leader's clock. Returns false when the core is at its own limit.
+ */
+export function proposeBatch(batch: Batch): boolean {
+  let part: Encoded[] = [];
+  let bytes = 0;
+  let hasRoom = true;
+  for (const one of encodeAll(batch.proposals, batch.featureLevel, batch.at)) {
+    if (bytes + one.data.byteLength > APPEND_BYTES_MAX) {
+      hasRoom = append(batch, part);
+      part = [];
+      bytes = 0;
+    }
+    part.push(one);
+    bytes += one.data.byteLength;
+  }
+  return part.length === 0 ? hasRoom : append(batch, part);
+}
+
+function append(batch: Batch, part: readonly Encoded[]): boolean {
+  const result = batch.raft.propose(part.map(({ data }) => data));
   if (!result.ok) {
     const failure = failureOf(result);
-    for (const { proposal } of encoded) proposal.done(err(failure));
+    for (const { proposal } of part) proposal.done(err(failure));
     return failure.kind !== "overloaded";
   }
+  const { term } = result;
+  const { expiresAtMillis, waiters } = batch;
   let index = result.first;
-  for (const { proposal } of encoded) {
-    const { expiresAtMillis } = batch;
-    batch.waiters.add(index, { term: result.term, expiresAtMillis, done: proposal.done });
+  for (const { proposal } of part) {
+    waiters.add(index, { term, expiresAtMillis, done: proposal.done });
     index = following(index);
   }
   return true;
