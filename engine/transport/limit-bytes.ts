@@ -3,6 +3,7 @@ import {
   ServerInterceptingCall,
   type ServerInterceptor,
   ServerListenerBuilder,
+  type ServiceDefinition,
   status,
 } from "@grpc/grpc-js";
 
@@ -17,15 +18,12 @@ class UnreadableRequest {
   }
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: the variance of grpc-js's own service definitions.
-type Methods = Readonly<Record<string, MethodDefinition<any, any>>>;
-
 /**
  * A service whose requests are measured before they are decoded, method by method (DESIGN §4,
  * Limits): grpc-js knows one limit per server only. Larger ones become RESOURCE_EXHAUSTED, and
  * undecodable ones INVALID_ARGUMENT, on a server made by `createGrpcServer`.
  */
-export function limitBytes<S extends Methods>(
+export function limitBytes<S extends ServiceDefinition>(
   service: S,
   maxBytes: Readonly<Record<keyof S, number>>,
 ): S {

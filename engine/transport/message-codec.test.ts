@@ -177,7 +177,7 @@ describe("frame codec", () => {
     });
   });
 
-  test("is total: any bytes give a frame or an error", () => {
+  test("gives a frame or an error for whatever bytes arrive", () => {
     const frame = encodeBatch([append([{ term: 5, data: Uint8Array.of(1, 2, 3) }])]);
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
