@@ -4,10 +4,12 @@ import { err, ok, type Result } from "../lib/result.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { TlsIdentity } from "../security/certificate-files.ts";
 import { HandshakeLimits } from "./handshake-limits.ts";
-import { refuseUnreadable } from "./limit-bytes.ts";
 
-/** The largest request of any method: a batch submit. Each method has its own, smaller or equal. */
-const RECEIVE_BYTES_MAX = 4 * 1024 * 1024;
+/**
+ * The largest request of any method: a batch submit of 4 MiB in the envelope of a forwarded call.
+ * Each service measures its own, smaller or equal, before it decodes (DESIGN §4, Limits).
+ */
+const RECEIVE_BYTES_MAX = (4 * 1024 + 64) * 1024;
 /** DESIGN §4, Limits. */
 const HANDSHAKE_MILLIS = 5000;
 const KEEPALIVE_MILLIS = 5000;
@@ -40,7 +42,6 @@ export class GrpcServer {
   }) {
     this.#timers = options.timers;
     this.server = new Server({
-      interceptors: [refuseUnreadable],
       "grpc.max_receive_message_length": RECEIVE_BYTES_MAX,
       "grpc.keepalive_time_ms": KEEPALIVE_MILLIS,
       "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MILLIS,
