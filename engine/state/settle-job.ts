@@ -25,7 +25,7 @@ export function settleJob(applying: Applying, attempt: Attempt, ending: Ending):
   applying.putJob(
     verdict.kind === "again"
       ? waitingAgain({ applying, job, run, attempt }, verdict)
-      : over({ applying, job, run, attempt }, verdict),
+      : over({ applying, job, run: { ...run, losses: charges.losses }, attempt }, verdict),
   );
 }
 
