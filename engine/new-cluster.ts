@@ -98,8 +98,9 @@ export function newNodes(founding: Founding): readonly NewNode[] {
 async function populate(staging: string, plan: NewCluster, clusterId: string): Promise<void> {
   const now = plan.platform.clock.now();
   const authority = must(await createAuthority({ clusterId, now }));
-  for (const { id, rpcAddress } of plan.nodes) {
+  for (const { id, rpcAddress, httpAddress } of plan.nodes) {
     await writeNodeCertificates(staging, authority, { id, rpcAddress, now });
+    await writeFile(join(staging, id, "node.json"), JSON.stringify({ rpcAddress, httpAddress }));
   }
   const client = must(
     await issueClientCertificate(authority, { user: plan.user, role: "admin", now }),

@@ -6,6 +6,7 @@ import type { Invocation } from "../invocation.ts";
 import { bringUp } from "../local/bring-up.ts";
 import { type LocalCluster, readClusterFile } from "../local/cluster-file.ts";
 import { dataRoot, forPeople } from "../local/data-root.ts";
+import { DRIVERS } from "../local/driver-names.ts";
 import { foundCluster } from "../local/found-cluster.ts";
 import { printEndpoints } from "../local/print-endpoints.ts";
 import { NlFailure, orFail } from "../nl-failure.ts";
@@ -38,13 +39,12 @@ export const up = command({
 });
 
 const NODE_COUNTS = ["1", "3", "5"];
-export const DRIVERS: readonly string[] = ["auto", "docker", "process", "plain"];
 
 async function runUp(invocation: Invocation, world: World): Promise<number> {
   const nodes = invocation.text("nodes") ?? "3";
   if (!NODE_COUNTS.includes(nodes)) throw new UsageError(`--nodes takes 1, 3 or 5, not "${nodes}"`);
   const driver = invocation.text("driver") ?? "auto";
-  if (!DRIVERS.includes(driver)) {
+  if (!DRIVERS.some((known) => known === driver)) {
     throw new UsageError(`unknown driver "${driver}"`, `one of: ${DRIVERS.join(", ")}`);
   }
   const root = dataRoot(invocation.text("data"), world.env);

@@ -15,7 +15,10 @@ export async function readSpecFile(file: string, world: World): Promise<Record<s
     const where = field === "" ? file : `${file}: ${field}`;
     throw new NlFailure(nlError("invalid_spec", `${where}: ${message}`, suggestion));
   }
-  return parsed.value;
+  if (typeof parsed.value === "object" && parsed.value !== null && !Array.isArray(parsed.value)) {
+    return parsed.value as Record<string, unknown>;
+  }
+  throw new NlFailure(nlError("invalid_spec", `${file}: a job spec is a map of fields`));
 }
 
 /** Counted, not asked for: a device or a pipe has no size. */

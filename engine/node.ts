@@ -1,0 +1,292 @@
+import { availableParallelism, freemem, loadavg, totalmem } from "node:os";
+import { credentials } from "@grpc/grpc-js";
+import { createApi } from "./api/api.ts";
+import { createControlLink } from "./api/control-link.ts";
+import { registerApi } from "./api/grpc/register-api.ts";
+import { bunClock, bunRandom, bunTimers } from "./bun-platform.ts";
+import type { NodeConfig } from "./config/node-config.ts";
+import { createExecutor, type Executor } from "./executor/executor.ts";
+import { EXECUTOR_DEFAULTS } from "./executor/settings.ts";
+import { createLeaderDuties } from "./leader/leader-duties.ts";
+import { LEADER_DEFAULTS } from "./leader/settings.ts";
+import { type NlError, nlError } from "./lib/error-code.ts";
+import type { NodeId, PeerId } from "./lib/ids.ts";
+import { err, ok, type Result } from "./lib/result.ts";
+import type { ControlLink } from "./platform/control-link.ts";
+import type { LogStore, StorageError } from "./platform/log-store.ts";
+import type { Logger } from "./platform/logger.ts";
+import type { OutputReader } from "./platform/output-reader.ts";
+import type { SnapshotStore } from "./platform/snapshot-store.ts";
+import type { DriverStatus, TaskHost } from "./platform/task-host.ts";
+import { createReplica } from "./replica/create-replica.ts";
+import type { Replica } from "./replica/replica.ts";
+import type { TlsIdentity } from "./security/certificate-files.ts";
+import { FEATURE_LEVEL } from "./state/feature-level.ts";
+import { specOf } from "./state/spec-of.ts";
+import { GrpcLeaderLink } from "./transport/grpc-leader-link.ts";
+import { GrpcOutputLink } from "./transport/grpc-output-link.ts";
+import { GrpcServer } from "./transport/grpc-server.ts";
+import { GrpcTransport, registerRaft } from "./transport/grpc-transport.ts";
+
+/** Composes one node out of its modules: no logic of its own. */
+
+export type NodeParts = {
+  readonly identity: {
+    readonly clusterId: string;
+    readonly nodeId: NodeId;
+    readonly peerId: PeerId;
+    readonly storeId: string;
+  };
+  /** `host:port`, as the other members reach it; it listens there. */
+  readonly rpcAddress: string;
+  readonly httpAddress: string;
+  readonly tls: TlsIdentity;
+  readonly logStore: LogStore;
+  readonly snapshots: SnapshotStore;
+  /** Null on a node that only serves. */
+  readonly worker: (TaskHost & OutputReader) | null;
+  readonly config: NodeConfig;
+  readonly version: string;
+  readonly logger: Logger;
+};
+
+export type RunningNode = {
+  /** Hands leadership over, lets calls finish, closes the log. Tasks go on. */
+  stop(): Promise<void>;
+  /** Resolves when the node can not go on by itself: its disk failed, or a bug stopped apply. */
+  readonly failed: Promise<{ readonly reason: string; readonly error: StorageError | null }>;
+};
+
+const PROPOSALS_MAX = 256;
+const COMMIT_WAIT_MILLIS = 5_000;
+const DRAIN_CALLS_MILLIS = 1_000;
+
+export async function startNode(parts: NodeParts): Promise<Result<RunningNode, NlError>> {
+  const platform = { clock: bunClock(), timers: bunTimers(), random: bunRandom() };
+  const { identity, tls, logger } = parts;
+  const self = { ...identity, address: parts.rpcAddress };
+  const transport = new GrpcTransport({
+    clusterId: identity.clusterId,
+    self,
+    tls,
+    logger,
+    timers: platform.timers,
+    random: platform.random,
+  });
+  const replica = createReplica({
+    ...identity,
+    tickMillis: parts.config.tickMillis,
+    electionTicks: parts.config.electionTicksMin,
+    heartbeatTicks: parts.config.heartbeatTicks,
+    maxWaitingProposals: PROPOSALS_MAX,
+    commitWaitMillis: COMMIT_WAIT_MILLIS,
+    platform: {
+      ...platform,
+      logStore: parts.logStore,
+      snapshots: parts.snapshots,
+      transport,
+      logger,
+    },
+  });
+  const failed = Promise.withResolvers<Awaited<RunningNode["failed"]>>();
+  replica.listen({ onStopped: (reason, error) => failed.resolve({ reason, error }) });
+
+  const server = new GrpcServer({ tls, timers: platform.timers });
+  const links = linksOf(tls, platform.clock);
+  const { api, duties, warnings } = serve({ parts, platform, replica, links, server });
+  registerRaft(server.server, transport);
+
+  const started = await new Promise<Result<void, StorageError>>((done) => replica.start(done));
+  if (!started.ok) return err(storageRefusal(started.error));
+  const { host, port } = splitAddress(parts.rpcAddress);
+  const listening = await server.listen({ host, port });
+  if (!listening.ok) {
+    await new Promise<void>((done) => replica.stop({ handOver: false }, done));
+    return err(listenRefusal(parts.rpcAddress, listening.error.kind));
+  }
+  api.start();
+  const link = createControlLink({ api, nodeId: identity.nodeId, clock: platform.clock });
+  const executor = startExecutor({ parts, platform, replica, link, warnings });
+
+  return ok({
+    failed: failed.promise,
+    async stop() {
+      executor?.stop();
+      await new Promise<void>((done) => replica.stop({ handOver: true }, done));
+      duties.stop();
+      api.stop();
+      await server.stop(DRAIN_CALLS_MILLIS);
+      links.leader.close();
+      links.output.close();
+      parts.worker?.stop();
+    },
+  });
+}
+
+type Platform = {
+  readonly clock: ReturnType<typeof bunClock>;
+  readonly timers: ReturnType<typeof bunTimers>;
+  readonly random: ReturnType<typeof bunRandom>;
+};
+type Links = { readonly leader: GrpcLeaderLink; readonly output: GrpcOutputLink };
+
+function linksOf(tls: TlsIdentity, clock: Platform["clock"]): Links {
+  const channel = credentials.createSsl(
+    Buffer.from(tls.caPem),
+    Buffer.from(tls.keyPem),
+    Buffer.from(tls.certificatePem),
+  );
+  return {
+    leader: new GrpcLeaderLink({ credentials: channel, clock }),
+    output: new GrpcOutputLink({ credentials: channel }),
+  };
+}
+
+type Serving = {
+  readonly parts: NodeParts;
+  readonly platform: Platform;
+  readonly replica: Replica;
+  readonly links: Links;
+  readonly server: GrpcServer;
+};
+
+/** The API on the node's one gRPC port, and the leader's duties behind it. */
+function serve({ parts, platform, replica, links, server }: Serving) {
+  const { identity, logger, config } = parts;
+  const { suspectMillis, lostMillis } = config;
+  const warnings: string[] = [];
+  const onBug = (bug: unknown) =>
+    logger.log("error", "a call failed by a bug in nl", { bug: String(bug) });
+  const duties = createLeaderDuties({
+    nodeId: identity.nodeId,
+    replica,
+    ...platform,
+    logger,
+    settings: { ...LEADER_DEFAULTS, suspectMillis, lostMillis },
+  });
+  const api = createApi({
+    nodeId: identity.nodeId,
+    version: parts.version,
+    replica,
+    duties,
+    leaderLink: links.leader,
+    outputLink: links.output,
+    outputReader: parts.worker ?? NO_OUTPUT,
+    platform: { ...platform, logger },
+    warnings: () => warnings,
+    onBug,
+  });
+  registerApi(server.server, {
+    api,
+    clusterId: identity.clusterId,
+    clock: platform.clock,
+    onBug,
+  });
+  return { api, duties, warnings };
+}
+
+/** A node that only serves has no output of its own. */
+const NO_OUTPUT: OutputReader = {
+  async *read() {
+    yield { offset: 0, stream: "none", data: new Uint8Array(), skippedBytes: 0, complete: true };
+  },
+};
+
+type Executing = {
+  readonly parts: NodeParts;
+  readonly platform: Platform;
+  readonly replica: Replica;
+  readonly link: ControlLink;
+  readonly warnings: string[];
+};
+
+function startExecutor({ parts, platform, replica, link, warnings }: Executing): Executor | null {
+  const { identity, config, logger, worker } = parts;
+  if (worker === null) return null;
+  const executor = createExecutor({
+    nodeId: identity.nodeId,
+    clusterId: identity.clusterId,
+    registration: {
+      peerId: identity.peerId,
+      storeId: identity.storeId,
+      roles: ["server", "worker"],
+      rpcAddress: parts.rpcAddress,
+      httpAddress: parts.httpAddress,
+      cpuMillis: availableParallelism() * 1000,
+      memoryBytes: totalmem(),
+      slots: config.slots,
+      labels: {},
+      featureLevel: FEATURE_LEVEL,
+      version: parts.version,
+    },
+    feed: {
+      view: replica.view,
+      subscribe: (onApplied) => replica.listen({ onFacts: (facts) => onApplied(facts) }),
+    },
+    specOf,
+    taskHost: withWarnings(worker, warnings),
+    controlLink: link,
+    ...platform,
+    logger,
+    stats: () => ({
+      memoryUsedBytes: totalmem() - freemem(),
+      cpuUsedMillis: Math.round((loadavg()[0] ?? 0) * 1000),
+    }),
+    settings: {
+      ...EXECUTOR_DEFAULTS,
+      heartbeatMillis: config.workerHeartbeatMillis,
+      termAfterMillis: config.leaseMillis,
+      killAfterMillis: config.leaseKillMillis,
+    },
+  });
+  executor.start();
+  return executor;
+}
+
+/** Says in the node's status which step of the driver ladder its jobs stand on (DESIGN, Drivers). */
+function withWarnings(worker: TaskHost, warnings: string[]): TaskHost {
+  return {
+    start: (onEvent) =>
+      worker.start((event) => {
+        if (event.kind === "connected")
+          warnings.splice(0, warnings.length, ...stepsDown(event.drivers));
+        onEvent(event);
+      }),
+    startTask: (request, done) => worker.startTask(request, done),
+    stopTask: (stop, done) => worker.stopTask(stop, done),
+    removeTask: (attemptId, done) => worker.removeTask(attemptId, done),
+    renewLease: (lease) => worker.renewLease(lease),
+    stop: () => worker.stop(),
+  };
+}
+
+function stepsDown(drivers: readonly DriverStatus[]): readonly string[] {
+  const first = drivers.findIndex(({ usable }) => usable);
+  if (first === 0 || drivers.length === 0) return [];
+  const chosen = drivers[first]?.name;
+  const why = drivers
+    .slice(0, first < 0 ? drivers.length : first)
+    .map(({ name, detail }) => `${name}: ${detail}`)
+    .join("; ");
+  if (chosen === undefined) return [`no driver works here, so no job can run (${why})`];
+  const isolation = chosen === "plain" ? " without isolation" : "";
+  return [`jobs without an image run in ${chosen}${isolation} (${why})`];
+}
+
+function splitAddress(address: string): { readonly host: string; readonly port: number } {
+  const colon = address.lastIndexOf(":");
+  return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
+}
+
+function listenRefusal(address: string, kind: "port-in-use" | "not-listening"): NlError {
+  const why = kind === "port-in-use" ? "it is in use by another process" : "the system refused";
+  return nlError(
+    "refused",
+    `cannot listen on ${address}: ${why}`,
+    "end what holds it, then start again",
+  );
+}
+
+/** The sentence says already what is safe. */
+const storageRefusal = (error: StorageError): NlError =>
+  nlError(error.kind === "full" ? "low_disk" : "refused", error.detail, "nothing was changed");

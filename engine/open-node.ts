@@ -1,0 +1,91 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { bunClock, bunTimers } from "./bun-platform.ts";
+import { type NlError, nlError } from "./lib/error-code.ts";
+import { err, ok, type Result } from "./lib/result.ts";
+import { certificateDirectory } from "./new-cluster.ts";
+import type { NodeParts } from "./node.ts";
+import { type CertificateFileError, loadNodeIdentity } from "./security/certificate-files.ts";
+import { readIdentity } from "./storage/data-directory.ts";
+import { SnapshotFiles } from "./storage/snapshot-files.ts";
+import { WorkerLogStore } from "./storage/worker-log-store.ts";
+
+type Opened = Pick<
+  NodeParts,
+  "identity" | "rpcAddress" | "httpAddress" | "tls" | "logStore" | "snapshots"
+>;
+
+/** What a node's directory says about it: who it is, where it listens, its keys and its log. */
+export async function openNode(directory: string): Promise<Result<Opened, NlError>> {
+  const identity = readIdentity(directory);
+  if (!identity.ok) return err(nlError("refused", identity.error.detail, "nothing was changed"));
+  const addresses = readAddresses(directory);
+  if (!addresses.ok) return addresses;
+  const tls = await loadNodeIdentity(certificateDirectory(directory), bunClock().now());
+  if (!tls.ok) return err(certificateRefusal(tls.error));
+  const { clusterId, nodeId } = identity.value;
+  return ok({
+    identity: identity.value,
+    ...addresses.value,
+    tls: tls.value,
+    logStore: new WorkerLogStore({ directory, expected: { clusterId, nodeId } }),
+    snapshots: new SnapshotFiles(join(directory, "snapshots")),
+  });
+}
+
+/** The same node with a log that lasts as long as the process. */
+export async function openEphemeralNode(directory: string): Promise<Result<Opened, NlError>> {
+  const opened = await openNode(directory);
+  if (!opened.ok) return opened;
+  const { MemoryLogStore } = await import("./storage/memory-log-store.ts");
+  const booted = await bootOnce(opened.value.logStore);
+  if (!booted.ok) return booted;
+  return ok({
+    ...opened.value,
+    logStore: new MemoryLogStore({ timers: bunTimers(), snapshot: booted.value }),
+  });
+}
+
+/** Reads the founding snapshot's record, and closes the log again. */
+async function bootOnce(logStore: NodeParts["logStore"]) {
+  const boot = await new Promise<Parameters<Parameters<typeof logStore.boot>[0]>[0]>((done) =>
+    logStore.boot(done),
+  );
+  await new Promise<void>((done) => logStore.close(() => done()));
+  if (!boot.ok) return err(nlError("refused", boot.error.detail));
+  const { snapshot } = boot.value;
+  return snapshot === null
+    ? err(nlError("refused", "the node has no founding snapshot"))
+    : ok(snapshot);
+}
+
+type Addresses = Pick<NodeParts, "rpcAddress" | "httpAddress">;
+
+const NODE_FILE = "node.json";
+
+function readAddresses(directory: string): Result<Addresses, NlError> {
+  const path = join(directory, NODE_FILE);
+  try {
+    const parsed = JSON.parse(readFileSync(path, "utf8")) as Partial<Addresses>;
+    const { rpcAddress, httpAddress } = parsed;
+    if (typeof rpcAddress === "string" && typeof httpAddress === "string") {
+      return ok({ rpcAddress, httpAddress });
+    }
+  } catch (cause) {
+    return err(nlError("refused", `cannot read ${path}: ${String(cause)}`, "nothing was changed"));
+  }
+  return err(
+    nlError("refused", `${path} does not name the node's addresses`, "nothing was changed"),
+  );
+}
+
+function certificateRefusal(error: CertificateFileError): NlError {
+  const why = {
+    unreadable: "cannot be read",
+    malformed: "is not a certificate nl made",
+    expired: "has expired",
+    "key-mismatch": "does not belong to its key",
+    "other-authority": "is signed by another CA",
+  }[error.kind];
+  return nlError("refused", `${error.path} ${why}`, "new ones: nl certs init");
+}
