@@ -50,5 +50,5 @@ function entriesFor(core: Core, lo: Index, hi: Index): readonly Entry[] {
 function requestFetch(core: Core, lo: Index, hi: Index): void {
   core.lastFetchId += 1;
   core.apply.fetchId = core.lastFetchId;
-  core.out.fetch.push({ id: core.lastFetchId, lo, hi, maxBytes: APPLY_BYTES_MAX });
+  core.out.fetches.push({ id: core.lastFetchId, lo, hi, maxBytes: APPLY_BYTES_MAX });
 }

@@ -1,5 +1,6 @@
 import { type Index, NOBODY, type PeerId, type Term } from "../lib/ids.ts";
-import { applyConfChange, EMPTY_CONF } from "./conf.ts";
+import { EMPTY_CONF } from "./conf.ts";
+import { confAfter } from "./conf-after.ts";
 import { decodeConfChange } from "./conf-codec.ts";
 import { RaftLog } from "./log.ts";
 import type { Options } from "./options.ts";
@@ -80,7 +81,7 @@ export type DamageState = {
 export type Outbox = {
   messages: Message[];
   sendSnapshots: Effects["sendSnapshots"][number][];
-  fetch: Effects["fetch"][number][];
+  fetches: Effects["fetch"][number][];
   reads: Effects["reads"][number][];
   dropped: Effects["dropped"][number][];
   restore: SnapshotMeta | null;
@@ -155,7 +156,6 @@ export function createCore(options: Options, boot: Boot): Core {
   const hardState = boot.hardState ?? { term: NO_TERM, votedFor: NOBODY, commit: snapshotIndex };
   // Commit is never below the snapshot; a damaged log may have lost what was committed.
   const commit = lesser(greater(hardState.commit, snapshotIndex), log.lastIndex);
-  const { conf, pending } = bootConf(boot, commit);
   const core: Core = {
     id: options.id,
     options,
@@ -167,8 +167,7 @@ export function createCore(options: Options, boot: Boot): Core {
     commit,
     applied: lesser(boot.applied, commit),
     verified: commit,
-    conf,
-    pendingConfs: pending,
+    ...bootConf(boot, commit),
     ownProposals: [],
     tickCount: 0,
     electionElapsed: 0,
@@ -209,7 +208,7 @@ const createPersistState = (handedOut: HardState): PersistState => ({
 const createOutbox = (lastRole: RoleChange): Outbox => ({
   messages: [],
   sendSnapshots: [],
-  fetch: [],
+  fetches: [],
   reads: [],
   dropped: [],
   restore: null,
@@ -220,19 +219,19 @@ const createOutbox = (lastRole: RoleChange): Outbox => ({
 });
 
 /** The configuration at `commit`: the snapshot's, then every committed change in order. */
-function bootConf(
-  boot: Boot,
-  commit: Index,
-): { readonly conf: ConfState; readonly pending: PendingConf[] } {
+function bootConf(boot: Boot, commit: Index): Pick<Core, "conf" | "pendingConfs"> {
   let conf = boot.snapshot?.conf ?? EMPTY_CONF;
-  const pending: PendingConf[] = [];
+  const pendingConfs: PendingConf[] = [];
   for (const entry of boot.confEntries) {
     const change = decodeConfChange(entry.data);
     if (change === null || entry.index > boot.lastIndex) continue;
-    if (entry.index <= commit) conf = applyConfChange(conf, change) ?? conf;
-    else pending.push({ index: entry.index, change });
+    if (entry.index <= commit) {
+      conf = confAfter(conf, entry);
+    } else {
+      pendingConfs.push({ index: entry.index, change });
+    }
   }
-  return { conf, pending };
+  return { conf, pendingConfs };
 }
 
 /** Sends at once: the message promises nothing that is not on disk. */

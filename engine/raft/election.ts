@@ -21,7 +21,20 @@ type VoteReply = Message & { kind: "vote-reply" };
 
 /** Campaigns by pre-vote, unless that is off. No-op for a node that may not lead. */
 export function campaign(core: Core): void {
-  if (!mayCampaign(core)) return;
+  if (isVoter(core.conf, core.id) && isFitToLead(core)) start(core);
+}
+
+/**
+ * For a member that does not vote, when no voter wins. A voter that has a change of membership in
+ * its log, but does not know that it is committed, still needs the votes of the old members, and
+ * those must refuse a log shorter than theirs: then only the longest log can win, whoever has it.
+ * It leads until one entry is committed, which tells everybody (contract 18).
+ */
+export function campaignAsLastResort(core: Core): void {
+  if (core.conf.voters.length > 0 && isFitToLead(core)) start(core);
+}
+
+function start(core: Core): void {
   if (core.options.preVote) startPreVote(core);
   else startElection(core, false);
 }
@@ -29,13 +42,13 @@ export function campaign(core: Core): void {
 /** The leader asks this node to take over: it knows best, so no pre-vote (thesis §3.10). */
 export function onTimeoutNow(core: Core, message: Message & { kind: "timeout-now" }): void {
   const isFromLeader = core.leader === NOBODY || core.leader === message.from;
-  if (isFromLeader && mayCampaign(core)) startElection(core, true);
+  const isMeant = isFromLeader && isVoter(core.conf, core.id);
+  if (isMeant && isFitToLead(core)) startElection(core, true);
 }
 
-function mayCampaign(core: Core): boolean {
+function isFitToLead(core: Core): boolean {
   if (core.role === "leader" || core.role === "halted") return false;
-  if (core.damage !== null || core.persist.install !== null) return false;
-  return isVoter(core.conf, core.id) && !isDiskStalled(core);
+  return core.damage === null && core.persist.install === null && !isDiskStalled(core);
 }
 
 function startPreVote(core: Core): void {
@@ -117,7 +130,7 @@ function becomeLeader(core: Core): void {
   core.electionIndex = core.log.lastIndex;
   core.lastSession = 0;
   for (const id of allMembers(core.conf)) {
-    if (id !== core.id) enrol(core, id, following(core.log.lastIndex));
+    if (id !== core.id) enrol(core, id, { next: following(core.log.lastIndex), active: false });
   }
   // Nothing of earlier terms can be committed, and no read served, without this entry (P2).
   appendOwn(core, "noop", new Uint8Array(0));

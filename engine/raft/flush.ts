@@ -109,7 +109,7 @@ function entriesFor(core: Core, progress: Progress): readonly Entry[] | null {
 function requestFetch(core: Core, progress: Progress): void {
   core.lastFetchId += 1;
   progress.fetchId = core.lastFetchId;
-  core.out.fetch.push({
+  core.out.fetches.push({
     id: progress.fetchId,
     lo: progress.next,
     hi: core.log.cacheFrom,

@@ -71,7 +71,8 @@ function enrolMembers(core: Core): void {
     if (id === core.id) continue;
     const progress = core.progress.get(id);
     if (progress === undefined) {
-      enrol(core, id, greater(core.log.lastIndex, following(ZERO)));
+      // A newcomer counts as heard from, or the next check of the quorum could fail for it.
+      enrol(core, id, { next: greater(core.log.lastIndex, following(ZERO)), active: true });
       continue;
     }
     if (progress.departing) openSession(progress, nextSession(core), core.log.lastIndex);
@@ -84,12 +85,13 @@ function enrolMembers(core: Core): void {
 }
 
 /** Starts a fresh session with a member: nothing acknowledged, nothing assumed. */
-export function enrol(core: Core, id: PeerId, next: Entry["index"]): void {
+export function enrol(
+  core: Core,
+  id: PeerId,
+  from: { readonly next: Entry["index"]; readonly active: boolean },
+): void {
   const learner = !isVoter(core.conf, id);
-  const progress = createProgress({ id, learner, next, session: nextSession(core) });
-  // A newcomer counts as heard from, or the next check of the quorum could fail because of it.
-  progress.active = next <= core.log.lastIndex;
-  core.progress.set(id, progress);
+  core.progress.set(id, createProgress({ id, learner, session: nextSession(core), ...from }));
 }
 
 export function nextSession(core: Core): number {
@@ -111,6 +113,12 @@ export function leaveJointWhenDue(core: Core): void {
   appendConf(core, LEAVE);
 }
 
-/** A leader that no longer votes leads no more, once it has told the others so (P14). */
+/**
+ * A leader that no longer votes leads no more, once it has told the others so (P14). If it was
+ * elected because nobody else could be, it first commits an entry that makes another electable.
+ */
 export const isRemovedLeader = (core: Core): boolean =>
-  core.role === "leader" && core.options.stepDownOnRemoval && !isVoter(core.conf, core.id);
+  core.role === "leader" &&
+  core.options.stepDownOnRemoval &&
+  core.commit > core.electionIndex &&
+  !isVoter(core.conf, core.id);

@@ -42,6 +42,7 @@ export function createProgress(options: {
   readonly learner: boolean;
   readonly next: Index;
   readonly session: Session;
+  readonly active: boolean;
 }): Progress {
   return {
     ...options,
@@ -51,7 +52,6 @@ export function createProgress(options: {
     paused: false,
     askAgain: false,
     pendingSnapshot: ZERO,
-    active: false,
     sentCommit: ZERO,
     readAck: 0,
     lag: 0,

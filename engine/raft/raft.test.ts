@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { peer, TestCluster, text } from "./test-cluster.ts";
+import { peer, TestCluster, text } from "./cluster-fixture.ts";
 
 test("a proposal reaches every state machine", () => {
   const cluster = new TestCluster([1, 2, 3]);

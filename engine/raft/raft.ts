@@ -207,7 +207,7 @@ function halt(core: Core): void {
   core.persist.gatedByNext = [];
   core.out.messages = [];
   core.out.sendSnapshots = [];
-  core.out.fetch = [];
+  core.out.fetches = [];
   core.out.restore = null;
   trace(core, "halt");
 }

@@ -18,6 +18,7 @@ export function onSnapshot(core: Core, message: Message & { kind: "snapshot" }):
     send(core, appendReply(core, message, answer));
     return;
   }
+  if (snapshot.term > message.term) return;
   if (snapshot.index > core.commit) {
     if (core.log.termAt(snapshot.index) === snapshot.term) commitTo(core, snapshot.index);
     else restore(core, snapshot);

@@ -20,6 +20,7 @@ export function statusOf(core: Core): Status {
     lastIndex: core.log.lastIndex,
     conf: core.conf,
     transferee: core.transfer.target,
+    damaged: core.damage !== null,
     uncommittedBytes: core.uncommittedBytes,
     progress: core.role === "leader" ? progressViews(core) : [],
   };

@@ -51,7 +51,7 @@ function collect(core: Core, persist: PersistJob | null, apply: readonly Entry[]
     apply,
     restore: out.restore,
     sendSnapshots: out.sendSnapshots,
-    fetch: out.fetch,
+    fetch: out.fetches,
     reads: out.reads,
     dropped: out.dropped,
     role,
@@ -72,7 +72,7 @@ function roleChange(core: Core): RoleChange | null {
 }
 
 function isEmpty({ out }: Core): boolean {
-  const lists = [out.messages, out.sendSnapshots, out.fetch, out.reads, out.dropped];
+  const lists = [out.messages, out.sendSnapshots, out.fetches, out.reads, out.dropped];
   if (lists.some((list) => list.length > 0)) return false;
   if (out.restore !== null || out.transfer !== null || out.conf !== null) return false;
   return out.truncateLogBefore === ZERO;
@@ -81,7 +81,7 @@ function isEmpty({ out }: Core): boolean {
 function clear({ out }: Core): void {
   out.messages = [];
   out.sendSnapshots = [];
-  out.fetch = [];
+  out.fetches = [];
   out.reads = [];
   out.dropped = [];
   out.restore = null;

@@ -1,12 +1,16 @@
 import { NOBODY } from "../lib/ids.ts";
+import { isVoter } from "./conf.ts";
 import { type Core, trace } from "./core.ts";
-import { campaign } from "./election.ts";
+import { campaign, campaignAsLastResort } from "./election.ts";
 import { leaveJointWhenDue } from "./membership.ts";
 import { isDiskStalled } from "./persist.ts";
 import { voteResult } from "./quorum.ts";
 import { expireForwardedReads } from "./read-index.ts";
 import { becomeFollower } from "./role.ts";
 import { tickTransfer } from "./transfer.ts";
+
+/** Election timeouts without a leader before a member that does not vote campaigns. */
+const LAST_RESORT = 4;
 
 export function onTick(core: Core): void {
   core.tickCount += 1;
@@ -19,12 +23,16 @@ export function onTick(core: Core): void {
 
 function tickElection(core: Core): void {
   const { electionTicks, rng, campaigns } = core.options;
-  if (core.electionElapsed < electionTicks) return;
+  const isVoting = isVoter(core.conf, core.id);
+  const patience = isVoting ? electionTicks : LAST_RESORT * electionTicks;
+  if (core.electionElapsed < patience) return;
   core.electionJitter ??= rng.below(electionTicks);
-  if (core.electionElapsed < electionTicks + core.electionJitter) return;
+  if (core.electionElapsed < patience + core.electionJitter) return;
   core.electionElapsed = 0;
   core.electionJitter = null;
-  if (campaigns) campaign(core);
+  if (!campaigns) return;
+  if (isVoting) campaign(core);
+  else campaignAsLastResort(core);
 }
 
 function tickLeader(core: Core): void {

@@ -282,6 +282,8 @@ export type Status = RoleChange &
     readonly lastIndex: Index;
     readonly conf: ConfState;
     readonly transferee: PeerId;
+    /** Booted damaged and not whole again: neither votes nor campaigns (contract 16). */
+    readonly damaged: boolean;
     readonly uncommittedBytes: number;
     readonly progress: readonly ProgressView[];
   };

@@ -1,6 +1,6 @@
 import type { Index, PeerId, Term } from "../../engine/lib/ids.ts";
-import { applyConfChange, EMPTY_CONF } from "../../engine/raft/conf.ts";
-import { decodeConfChange } from "../../engine/raft/conf-codec.ts";
+import { EMPTY_CONF } from "../../engine/raft/conf.ts";
+import { confAfter } from "../../engine/raft/conf-after.ts";
 import { createRaft } from "../../engine/raft/raft.ts";
 import type {
   ConfState,
@@ -233,9 +233,4 @@ const hardStateText = ({ term, votedFor, commit }: HardState): HardStateText => 
 
 function snapshotMeta(index: Index, conf: ConfState): SnapshotMeta {
   return { index, term: 1 as Term, conf, id: `s${index}`, bytes: 0, sha256: "" };
-}
-
-function confAfter(conf: ConfState, entry: Entry): ConfState {
-  const change = entry.kind === "conf" ? decodeConfChange(entry.data) : null;
-  return change === null ? conf : (applyConfChange(conf, change) ?? conf);
 }

@@ -1,4 +1,5 @@
 import type { Index, PeerId, Term } from "../lib/ids.ts";
+import { confAfter } from "./conf-after.ts";
 import { createRaft } from "./raft.ts";
 import type {
   Boot,
@@ -55,10 +56,13 @@ export class TestNode {
   readonly unwritten: PersistJob[] = [];
   disk: Entry[] = [];
   boot: Boot;
+  /** Of the state machine: what a snapshot of now would carry. */
+  state: SnapshotMeta;
 
   constructor(config: RaftConfig, boot: Boot) {
     this.config = config;
     this.boot = boot;
+    this.state = boot.snapshot ?? snapshotAt(0, conf([]));
     this.raft = createRaft(config, boot);
   }
 
@@ -73,9 +77,14 @@ export class TestNode {
     this.seen.push(effects);
     if (effects.persist !== null) this.unwritten.push(effects.persist);
     const last = effects.apply.at(-1);
-    this.applied.push(...effects.apply);
+    for (const entry of effects.apply) this.#apply(entry);
     if (last !== undefined) this.raft.applied(last.index);
-    if (effects.restore !== null) this.raft.applied(effects.restore.index);
+    if (effects.restore !== null) {
+      this.state = effects.restore;
+      this.raft.applied(effects.restore.index);
+    }
+    const { truncateLogBefore } = effects;
+    this.disk = this.disk.filter(({ index }) => index >= truncateLogBefore);
     for (const { id, lo, hi } of effects.fetch) {
       const result = this.disk.filter(({ index }) => index >= lo && index < hi);
       this.raft.input({ kind: "fetched", id, result });
@@ -83,9 +92,23 @@ export class TestNode {
     return [...effects.messages, ...snapshotMessages(this, effects)];
   }
 
-  /** Makes every waiting job durable. */
-  sync(): void {
-    for (const job of this.unwritten.splice(0)) {
+  #apply(entry: Entry): void {
+    this.applied.push(entry);
+    const { index, term } = entry;
+    this.state = { ...this.state, index, term, conf: confAfter(this.state.conf, entry) };
+  }
+
+  /** Writes a snapshot of what is applied and keeps `tail` entries before it. */
+  makeSnapshot(tail = 0): void {
+    if (this.state.index <= (this.boot.snapshot?.index ?? 0)) return;
+    this.boot = { ...this.boot, snapshot: this.state };
+    const keepFrom = at(this.state.index + 1 - tail);
+    this.raft.input({ kind: "snapshot-created", snapshot: this.state, keepFrom });
+  }
+
+  /** Makes the first `count` waiting jobs durable. */
+  sync(count = Number.POSITIVE_INFINITY): void {
+    for (const job of this.unwritten.splice(0, count)) {
       this.write(job);
       this.raft.persisted(job.seq);
     }
@@ -106,6 +129,7 @@ export class TestNode {
   restart(damaged = false): void {
     this.unwritten.length = 0;
     const snapshotIndex = this.boot.snapshot?.index ?? at(0);
+    this.state = this.boot.snapshot ?? snapshotAt(0, conf([]));
     const kept = this.disk.filter(({ index }) => index > snapshotIndex);
     const termRuns = kept
       .filter((entry, place) => entry.term !== kept[place - 1]?.term)
