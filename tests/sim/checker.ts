@@ -19,6 +19,7 @@ export type Member = {
 export type TaskEvent = {
   readonly nodeId: NodeId;
   readonly attemptId: AttemptId;
+  readonly fence: number;
   readonly jobId: JobId;
 };
 
@@ -38,7 +39,8 @@ export type Checker = {
   readonly onBoot?: (member: Member) => void;
   readonly onApplied?: (member: Member, index: Index, chain: number) => void;
   readonly onStateHash?: (member: Member, index: Index, hash: string) => void;
-  readonly onJobState?: (member: Member, jobId: JobId, state: JobState) => void;
+  /** Once for every change, in the order of the log. */
+  readonly onJobState?: (jobId: JobId, state: JobState) => void;
   readonly onTaskStarted?: (task: TaskEvent) => void;
   readonly onTaskEnded?: (task: TaskEvent) => void;
   /** A client was told that what it proposed is committed at `index`. */

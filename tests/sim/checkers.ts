@@ -1,8 +1,11 @@
 import type { Checker, Membership } from "./checker.ts";
 import { ackedEntriesDurable } from "./checkers/acked-entries-durable.ts";
 import { applyOnce } from "./checkers/apply-once.ts";
+import { attemptsDoNotOverlap } from "./checkers/attempts-do-not-overlap.ts";
+import { attemptsStartOnce } from "./checkers/attempts-start-once.ts";
 import { CommittedLog } from "./checkers/committed-log.ts";
 import { committedOnQuorum } from "./checkers/committed-on-quorum.ts";
+import { deposedLeadersYield } from "./checkers/deposed-leaders-yield.ts";
 import { durableBeforeSent } from "./checkers/durable-before-sent.ts";
 import { electionSafety } from "./checkers/election-safety.ts";
 import { freshReads } from "./checkers/fresh-reads.ts";
@@ -11,11 +14,15 @@ import { leaderCompleteness } from "./checkers/leader-completeness.ts";
 import { logMatching } from "./checkers/log-matching.ts";
 import { monotonic } from "./checkers/monotonic.ts";
 import { progressSane } from "./checkers/progress-sane.ts";
+import { resultsFinal } from "./checkers/results-final.ts";
 import { stateMachineSafety } from "./checkers/state-machine-safety.ts";
 import { truncationAboveCommit } from "./checkers/truncation-above-commit.ts";
 
-/** Properties 1–11 and 13 of `reference/raft.md` §6.1, and 16 for reads. */
-export function raftCheckers(members: Membership): readonly Checker[] {
+/** Properties 1–11, 13, 16 and 18 of `reference/raft.md` §6.1, as far as Raft alone shows them. */
+export function raftCheckers(
+  members: Membership,
+  timing: Parameters<typeof deposedLeadersYield>[0],
+): readonly Checker[] {
   const committed = new CommittedLog();
   return [
     committed,
@@ -32,5 +39,13 @@ export function raftCheckers(members: Membership): readonly Checker[] {
     durableBeforeSent(),
     applyOnce(),
     freshReads(),
+    deposedLeadersYield(timing),
   ];
 }
+
+/** What SEMANTICS promises about jobs and their attempts. */
+export const jobCheckers = (): readonly Checker[] => [
+  attemptsStartOnce(),
+  attemptsDoNotOverlap(),
+  resultsFinal(),
+];

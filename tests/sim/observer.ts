@@ -1,6 +1,16 @@
 import type { Index, NodeId, PeerId } from "../../engine/lib/ids.ts";
 import type { Message, SnapshotMeta, Status } from "../../engine/raft/types.ts";
-import { broadcast, type Checker, isNewLeader, type Member, type Membership } from "./checker.ts";
+import type { Attempt, ClusterView, NodeRecord } from "../../engine/state/cluster-state.ts";
+import type { Fact } from "../../engine/state/fact.ts";
+import {
+  type Acked,
+  broadcast,
+  type Checker,
+  isNewLeader,
+  type Member,
+  type Membership,
+  type TaskEvent,
+} from "./checker.ts";
 import { type DiskProfile, SimDisk } from "./world/disk.ts";
 import { mixInto, SimRandom } from "./world/sim-random.ts";
 import type { VirtualTime } from "./world/virtual-time.ts";
@@ -16,6 +26,11 @@ export type Coverage = {
   events: number;
   acked: number;
   reads: number;
+  finished: number;
+  cancelled: number;
+  lostNodes: number;
+  reruns: number;
+  drains: number;
 };
 
 /**
@@ -32,12 +47,18 @@ export class Observer {
     events: 0,
     acked: 0,
     reads: 0,
+    finished: 0,
+    cancelled: 0,
+    lostNodes: 0,
+    reruns: 0,
+    drains: 0,
   };
   readonly #watched: Watched[];
   readonly #time: VirtualTime;
   readonly #trace: ((line: string) => void) | null;
   #hash = 0;
   #ackedIndex = 0 as Index;
+  #factsSeenTo = 0 as Index;
   #call: Calls = callsOf([]);
 
   constructor(options: {
@@ -115,10 +136,31 @@ export class Observer {
     }
   }
 
-  acked(index: Index): void {
+  acked(index: Index, what: Acked): void {
     this.coverage.acked += 1;
     if (index > this.#ackedIndex) this.#ackedIndex = index;
-    this.#call.onAcked(index, { kind: "entry" });
+    this.#call.onAcked(index, what);
+  }
+
+  /** A node has applied a batch. What it means is told once, by the first node to get there. */
+  facts(peer: PeerId, facts: readonly Fact[], view: ClusterView): void {
+    this.#call.onStateHash(this.#of(peer), view.appliedIndex, view.stateHash());
+    const seenTo = this.#factsSeenTo;
+    if (view.appliedIndex <= seenTo) return;
+    this.#factsSeenTo = view.appliedIndex;
+    for (const fact of facts) if (fact.index > seenTo) this.#fact(fact, view);
+  }
+
+  taskStarted(task: TaskEvent): void {
+    this.say(() => `${task.nodeId} runs ${task.attemptId}, fence ${task.fence}`);
+    this.#fold(task.fence, 1, 0, 0, 0);
+    this.#call.onTaskStarted(task);
+  }
+
+  taskEnded(task: TaskEvent): void {
+    this.say(() => `${task.nodeId} has ended ${task.attemptId}`);
+    this.#fold(task.fence, 2, 0, 0, 0);
+    this.#call.onTaskEnded(task);
   }
 
   read(acked: Index, index: Index): void {
@@ -133,6 +175,41 @@ export class Observer {
 
   fold(...values: readonly number[]): void {
     for (const value of values) this.#hash = mixInto(this.#hash, value);
+  }
+
+  #fact(fact: Fact, view: ClusterView): void {
+    switch (fact.kind) {
+      case "job-changed":
+        this.say(
+          () => `job ${fact.jobId} ${fact.state} ${view.jobs.get(fact.jobId)?.reason ?? ""}`,
+        );
+        if (fact.state === "completed" || fact.state === "failed") this.coverage.finished += 1;
+        if (fact.state === "cancelled") this.coverage.cancelled += 1;
+        this.#call.onJobState(fact.jobId, fact.state);
+        return;
+      case "attempt-changed":
+        this.say(() => `attempt ${fact.attemptId} on ${fact.nodeId} ${fact.state}`);
+        if (fact.state === "assigned") this.#countRerun(view.attempt(fact.attemptId));
+        return;
+      case "node-changed":
+        this.#nodeChanged(view.nodes.get(fact.nodeId));
+        return;
+      case "feature-level-raised":
+      case "stale-ignored":
+        return;
+    }
+  }
+
+  #countRerun(attempt: Attempt | undefined): void {
+    if (attempt?.cause === "node-lost") this.coverage.reruns += 1;
+  }
+
+  #nodeChanged(node: NodeRecord | undefined): void {
+    if (node === undefined) return;
+    const isDraining = node.drain === null ? "" : "draining";
+    this.say(() => `node ${node.id} is ${node.liveness} ${isDraining}`);
+    if (node.liveness === "lost") this.coverage.lostNodes += 1;
+    if (node.drain !== null) this.coverage.drains += 1;
   }
 
   #of(peer: PeerId): Watched {
@@ -196,6 +273,9 @@ function callsOf(checkers: readonly Checker[]) {
     onSend: broadcast(checkers, "onSend"),
     onApplied: broadcast(checkers, "onApplied"),
     onStateHash: broadcast(checkers, "onStateHash"),
+    onJobState: broadcast(checkers, "onJobState"),
+    onTaskStarted: broadcast(checkers, "onTaskStarted"),
+    onTaskEnded: broadcast(checkers, "onTaskEnded"),
     onAcked: broadcast(checkers, "onAcked"),
     onRead: broadcast(checkers, "onRead"),
   };

@@ -12,7 +12,7 @@ export function progressSane(members: Membership): Checker {
   const peers = new Map<PeerId, Member>(members.map((member) => [member.peerId, member]));
   return {
     name: NAME,
-    onStatus: (member, status) => {
+    onStatus: (member, status, before) => {
       const { applied, commit, lastIndex } = status;
       must(applied <= commit && commit <= lastIndex, NAME, () => {
         return `${member.nodeId} has applied ${applied}, committed ${commit}, last ${lastIndex}`;
@@ -20,6 +20,7 @@ export function progressSane(members: Membership): Checker {
       if (status.role !== "leader") return;
       for (const progress of status.progress) {
         mustBeSane(member, status, progress);
+        if (before?.term === status.term) mustNotFall(member, before, progress);
         const peer = peers.get(progress.id);
         if (peer !== undefined) mustBeDurable(member, peer, progress);
       }
@@ -33,6 +34,14 @@ function mustBeSane(member: Member, status: Status, progress: ProgressView): voi
     return `${member.nodeId}: peer ${id} has match ${match}, next ${next}, last ${status.lastIndex}`;
   });
   must(inflight >= 0, NAME, () => `${member.nodeId}: peer ${id} has ${inflight} in flight`);
+}
+
+/** `match` never falls, unless a new session starts it from nothing. */
+function mustNotFall(member: Member, before: Status, { id, match }: ProgressView): void {
+  const known = before.progress.find((progress) => progress.id === id)?.match ?? 0;
+  must(match >= known || match === 0, NAME, () => {
+    return `${member.nodeId}: match of peer ${id} falls from ${known} to ${match}`;
+  });
 }
 
 function mustBeDurable(leader: Member, peer: Member, { match }: ProgressView): void {

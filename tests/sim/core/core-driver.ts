@@ -3,9 +3,10 @@ import { NOBODY } from "../../../engine/lib/ids.ts";
 import type { LogStore } from "../../../engine/platform/log-store.ts";
 import type { Transport, TransportEvent } from "../../../engine/platform/transport.ts";
 import { createRaft } from "../../../engine/raft/raft.ts";
-import type { Boot, Effects, Entry, Raft } from "../../../engine/raft/types.ts";
+import type { Boot, Effects, Entry, Raft, Status } from "../../../engine/raft/types.ts";
 import type { SimProcess } from "../world/sim-process.ts";
 import type { SimRandom } from "../world/sim-random.ts";
+import type { CoreProfile } from "./core-profile.ts";
 
 export type CoreDriverOptions = {
   readonly peerId: PeerId;
@@ -13,9 +14,11 @@ export type CoreDriverOptions = {
   readonly random: SimRandom;
   readonly logStore: LogStore;
   readonly transport: Transport;
-  readonly tickMillis: number;
+  readonly profile: CoreProfile;
   readonly onApplied: (from: Index, to: Index) => void;
 };
+
+export const ELECTION_TICKS = 10;
 
 type Waiter = { readonly index: Index; readonly term: Term; readonly done: (index: Index) => void };
 
@@ -44,8 +47,8 @@ export class CoreDriver {
     });
   }
 
-  get raft(): Raft | null {
-    return this.#raft;
+  status(): Status | null {
+    return this.#raft?.status() ?? null;
   }
 
   /** Calls back once the entry is applied here; never when it was overwritten or is lost. */
@@ -69,10 +72,12 @@ export class CoreDriver {
   }
 
   #start(boot: Boot): void {
-    const { peerId, random, transport } = this.#options;
+    const { peerId, random, transport, profile } = this.#options;
+    const { maxMsgBytes, maxInflightMsgs } = profile;
+    const timing = { electionTicks: ELECTION_TICKS, heartbeatTicks: 1 };
     this.#applied = boot.applied;
     this.#raft = createRaft(
-      { id: peerId, electionTicks: 10, heartbeatTicks: 1, rng: random },
+      { id: peerId, rng: random, ...timing, maxMsgBytes, maxInflightMsgs },
       boot,
     );
     transport.start((event) => this.#onTransport(event));
@@ -81,7 +86,7 @@ export class CoreDriver {
   }
 
   #tickLater(): void {
-    this.#options.process.after(this.#options.tickMillis, () => {
+    this.#options.process.after(this.#options.profile.tickMillis, () => {
       this.#raft?.tick();
       this.#pumpSoon();
       this.#tickLater();

@@ -6,6 +6,10 @@ export type CoreProfile = {
   readonly nodeCount: number;
   readonly tickMillis: number;
   readonly proposalMillisMax: number;
+  /** Half of the seeds fall silent before the end: then only the leaders themselves can commit. */
+  readonly isSilentAtEnd: boolean;
+  readonly maxMsgBytes: number;
+  readonly maxInflightMsgs: number;
   readonly disk: DiskProfile;
   readonly network: NetworkProfile;
 };
@@ -16,6 +20,9 @@ export function coreProfile(random: SimRandom): CoreProfile {
     nodeCount: random.pick([3, 3, 3, 5]),
     tickMillis: random.pick([50, 100]),
     proposalMillisMax: random.pick([30, 100, 300]),
+    isSilentAtEnd: random.chance(0.5),
+    maxMsgBytes: random.pick([200, 2_000, 512 * 1024]),
+    maxInflightMsgs: random.pick([2, 64]),
     disk: diskProfile(random),
     network: networkProfile(random),
   };

@@ -25,7 +25,8 @@ export class SimClock implements Clock {
   }
 }
 
-const EPOCH_MILLIS = 1_700_000_000_000;
+/** When every run begins, on a clock that is right. */
+export const EPOCH_MILLIS = 1_700_000_000_000;
 const MONOTONIC_START_MILLIS = 5_000;
 
 /**

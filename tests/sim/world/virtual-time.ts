@@ -25,8 +25,15 @@ export class VirtualTime {
     };
   }
 
-  /** Runs the next event if it is not later than `until`; false when there is none. */
-  step(until: number): boolean {
+  /** Runs every event up to `until`, and moves there. */
+  runUntil(until: number): void {
+    while (this.#step(until)) {
+      // What each event did is checked where it happened, by the observer.
+    }
+    this.#now = Math.max(this.#now, until);
+  }
+
+  #step(until: number): boolean {
     for (;;) {
       const first = this.#heap[0];
       if (first === undefined || first.at > until) return false;
@@ -36,11 +43,6 @@ export class VirtualTime {
       first.run();
       return true;
     }
-  }
-
-  /** Moves to `until` when no event is left before it. */
-  settle(until: number): void {
-    this.#now = Math.max(this.#now, until);
   }
 
   #push(event: SimEvent): void {

@@ -1,0 +1,70 @@
+import { parseArgs } from "node:util";
+import { LAYERS } from "../tests/sim/layers.ts";
+import { type Batch, median, runBatch, type Simulate, seedsFrom, total } from "../tests/sim/run.ts";
+
+/**
+ * `bun run sim SEED` replays one seed with its trace; `bun run sim --seeds N [--from K]` runs many.
+ * `--layer core` is Raft alone, `--layer node` (the default) the whole node.
+ */
+
+const TRACE_LINES = 200;
+const PROGRESS_EVERY = 100;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seeds: { type: "string" },
+    from: { type: "string", default: "0" },
+    layer: { type: "string", default: "node" },
+    lines: { type: "string", default: String(TRACE_LINES) },
+  },
+});
+
+const simulate = LAYERS[values.layer];
+const seed = Number(positionals[0]);
+if (simulate === undefined) usage(`no layer ${values.layer}: ${Object.keys(LAYERS).join(", ")}`);
+else if (values.seeds !== undefined) many(simulate, Number(values.from), Number(values.seeds));
+else if (Number.isInteger(seed)) replay(simulate, seed, Number(values.lines));
+else usage("name a seed, or say --seeds N");
+
+function usage(problem: string): void {
+  console.error(`${problem}\nusage: bun run sim SEED | --seeds N [--from K] [--layer core|node]`);
+  process.exitCode = 2;
+}
+
+function replay(run: Simulate, one: number, lineCount: number): void {
+  const lines: string[] = [];
+  const show = (): void => console.log(lines.slice(-lineCount).join("\n"));
+  try {
+    const { hash, millis, coverage } = run(one, (line) => lines.push(line));
+    show();
+    console.log(`seed ${one}: ok, hash ${hash.toString(16)}, ${millis} ms of virtual time`);
+    console.log(coverage);
+  } catch (error) {
+    show();
+    console.log(`seed ${one} failed: ${error instanceof Error ? error.stack : String(error)}`);
+    process.exitCode = 1;
+  }
+}
+
+function many(run: Simulate, from: number, count: number): void {
+  const started = performance.now();
+  const batch = runBatch(run, seedsFrom(from, count), ({ reports, failures }) => {
+    const done = reports.length + failures.length;
+    if (done % PROGRESS_EVERY === 0)
+      console.error(`${done} of ${count}, ${failures.length} failed`);
+  });
+  summarise(batch, (performance.now() - started) / 1000);
+}
+
+function summarise({ reports, failures }: Batch, seconds: number): void {
+  const hours = reports.reduce((sum, { millis }) => sum + millis, 0) / 3_600_000;
+  for (const { seed: failed, error } of failures) console.log(`seed ${failed}: ${error.message}`);
+  const keys = Object.keys(reports[0]?.coverage ?? {}) as (keyof (typeof reports)[0]["coverage"])[];
+  for (const key of keys) {
+    console.log(`${key.padEnd(12)} median ${median(reports, key)}, total ${total(reports, key)}`);
+  }
+  const pace = `${hours.toFixed(2)} simulated hours in ${seconds.toFixed(1)} s`;
+  console.log(`${reports.length} seeds passed, ${failures.length} failed; ${pace}`);
+  if (failures.length > 0) process.exitCode = 1;
+}

@@ -1,0 +1,39 @@
+import type { Index, NodeId, PeerId, Term, UnixMillis } from "../../engine/lib/ids.ts";
+import type { SnapshotMeta } from "../../engine/raft/types.ts";
+import { encodeFounding } from "../../engine/state/founding-codec.ts";
+import { EPOCH_MILLIS } from "./world/sim-process.ts";
+
+export const CLUSTER_ID = "sim";
+
+export const storeIdOf = (nodeId: NodeId): string => `store-${nodeId}`;
+export const rpcAddressOf = (nodeId: NodeId): string => `${nodeId}:7171`;
+export const httpAddressOf = (nodeId: NodeId): string => `${nodeId}:7181`;
+
+/** The snapshot at index 1 that every node of a run starts from: all of them vote. */
+export function foundingMeta(nodeCount: number): SnapshotMeta {
+  const voters = Array.from({ length: nodeCount }, (_, i) => (i + 1) as PeerId);
+  return {
+    index: 1 as Index,
+    term: 1 as Term,
+    conf: { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false },
+    id: "founding",
+    bytes: 0,
+    sha256: "",
+  };
+}
+
+/** What that snapshot says. */
+export function foundingBytes(nodeIds: readonly NodeId[]): Uint8Array {
+  return encodeFounding({
+    clusterId: CLUSTER_ID,
+    clusterName: CLUSTER_ID,
+    at: EPOCH_MILLIS as UnixMillis,
+    members: nodeIds.map((nodeId, i) => ({
+      nodeId,
+      peerId: (i + 1) as PeerId,
+      storeId: storeIdOf(nodeId),
+      rpcAddress: rpcAddressOf(nodeId),
+      httpAddress: httpAddressOf(nodeId),
+    })),
+  });
+}

@@ -1,0 +1,188 @@
+import type { PeerId } from "../../engine/lib/ids.ts";
+import type { AnyCluster } from "./cluster.ts";
+import type { SimRandom } from "./world/sim-random.ts";
+
+export type Fault =
+  | "kill"
+  | "power"
+  | "die-mid-turn"
+  | "freeze"
+  | "isolate"
+  | "split"
+  | "one-way"
+  | "stall"
+  | "transfer"
+  | "power-all"
+  | "lose-node"
+  | "kill-host"
+  | "drain"
+  | "jump-clock";
+
+export type NemesisOptions = {
+  readonly cluster: AnyCluster;
+  readonly random: SimRandom;
+  readonly menu: readonly Fault[];
+  readonly pauseMillisMax: number;
+  /** Share of outages that last long enough for a node to be called lost, and how long they last. */
+  readonly longOutageChance: number;
+  readonly longOutageMillis: readonly [number, number];
+  /** The faults that this world knows better than the nemesis does. */
+  readonly act: (fault: Fault, victim: PeerId) => void;
+};
+
+const SHORT_OUTAGE_MILLIS = [50, 2_000] as const;
+/** How long nothing else happens, so that one leader sees the silence of one node through. */
+const LOSS_QUIET_MILLIS = 3_600;
+
+/** Swarm testing: every seed enables a random part of the menu, so that faults also come alone. */
+export class Nemesis {
+  readonly #options: NemesisOptions;
+  readonly #cluster: AnyCluster;
+  readonly #random: SimRandom;
+  readonly #menu: readonly Fault[];
+  #isOver = false;
+  #cancelHeal: () => void = () => {};
+
+  constructor(options: NemesisOptions) {
+    this.#options = options;
+    this.#cluster = options.cluster;
+    this.#random = options.random;
+    const menu = options.menu.filter(() => options.random.chance(0.6));
+    this.#menu = menu.length === 0 ? options.menu : menu;
+    options.cluster.onSuicide = (peer) => this.#restartLater(peer);
+  }
+
+  start(): void {
+    this.#cluster.time.after(this.#random.between(50, this.#options.pauseMillisMax), () => {
+      if (this.#isOver) return;
+      const [fault, victim] = [this.#random.pick(this.#menu), this.#victim()];
+      this.#cluster.observer.say(() => `nemesis: ${fault} n${victim}`);
+      this.#strike(fault, victim);
+      this.#cluster.time.after(fault === "lose-node" ? LOSS_QUIET_MILLIS : 0, () => this.start());
+    });
+  }
+
+  /** Everything is repaired: what is broken from now on is a bug. */
+  stop(): void {
+    this.#isOver = true;
+    const { cluster } = this.#options;
+    cluster.observer.say(() => "nemesis: calm");
+    if (this.#random.chance(0.5)) cluster.crash(this.#victim(), "process");
+    cluster.network.calm();
+    for (const { disk } of cluster.observer.members) disk.calm();
+    for (const peer of cluster.peers) {
+      cluster.process(peer)?.dieInPortCall(0);
+      cluster.process(peer)?.thaw();
+      cluster.start(peer);
+    }
+  }
+
+  #strike(fault: Fault, victim: PeerId): void {
+    const cluster = this.#cluster;
+    switch (fault) {
+      case "kill":
+      case "power":
+        this.#crash(victim, fault === "kill" ? "process" : "machine");
+        return;
+      case "die-mid-turn":
+        cluster.process(victim)?.dieInPortCall(1 + this.#random.below(12));
+        return;
+      case "freeze":
+        this.#freeze(victim);
+        return;
+      case "isolate":
+      case "split":
+      case "one-way":
+        this.#cut(fault, victim);
+        return;
+      case "stall":
+        cluster.observer.members[victim - 1]?.disk.stall(this.#random.between(50, 2_000));
+        return;
+      case "lose-node":
+        this.#lose(victim);
+        return;
+      case "power-all":
+        for (const peer of cluster.peers) this.#crash(peer, "machine");
+        return;
+      case "transfer":
+      case "kill-host":
+      case "drain":
+      case "jump-clock":
+        this.#options.act(fault, victim);
+        return;
+    }
+  }
+
+  /** Silent for so long that the leader calls it lost; its tasks may live on, fenced. */
+  #lose(victim: PeerId): void {
+    const leader = this.#cluster.leader();
+    const others = this.#cluster.peers.filter((peer) => peer !== leader);
+    const lost = victim === leader ? this.#random.pick(others) : victim;
+    const how = this.#random.pick(["cut", "kill", "power", "freeze"] as const);
+    if (how === "cut") this.#cut("isolate", lost, this.#options.longOutageMillis[1]);
+    else if (how === "freeze") this.#cluster.process(lost)?.freeze();
+    else this.#die(lost, how === "kill" ? "process" : "machine");
+    const process = this.#cluster.process(lost);
+    this.#later(this.#random.between(...this.#options.longOutageMillis), () => {
+      process?.thaw();
+      this.#cluster.start(lost);
+    });
+  }
+
+  #crash(victim: PeerId, what: "process" | "machine"): void {
+    this.#die(victim, what);
+    this.#restartLater(victim);
+  }
+
+  #die(victim: PeerId, what: "process" | "machine"): void {
+    if (what === "machine") this.#options.act("kill-host", victim);
+    this.#cluster.crash(victim, what);
+  }
+
+  /** Often at once, before anybody has noticed. */
+  #restartLater(victim: PeerId): void {
+    const millis = this.#random.chance(0.25) ? 5 : this.#outageMillis();
+    this.#later(millis, () => this.#cluster.start(victim));
+  }
+
+  #freeze(victim: PeerId): void {
+    const process = this.#cluster.process(victim);
+    process?.freeze();
+    this.#later(this.#outageMillis(), () => process?.thaw());
+  }
+
+  #cut(how: "isolate" | "split" | "one-way", victim: PeerId, millis = this.#outageMillis()): void {
+    const { network, peers } = this.#cluster;
+    const inside = new Set([
+      victim,
+      ...(how === "split" ? peers.filter(() => this.#random.chance(0.4)) : []),
+    ]);
+    for (const a of inside) {
+      for (const b of peers.filter((peer) => !inside.has(peer))) {
+        network.cut(a, b);
+        if (how !== "one-way") network.cut(b, a);
+      }
+    }
+    this.#cancelHeal();
+    this.#cancelHeal = this.#later(millis, () => network.heal());
+  }
+
+  /** Leaders more often than chance would have it: that is where state is made. */
+  #victim(): PeerId {
+    const leader = this.#cluster.leader();
+    if (leader !== null && this.#random.chance(0.5)) return leader;
+    return this.#random.pick(this.#cluster.peers);
+  }
+
+  #outageMillis(): number {
+    const { longOutageChance, longOutageMillis } = this.#options;
+    const isLong = this.#random.chance(longOutageChance);
+    return this.#random.between(...(isLong ? longOutageMillis : SHORT_OUTAGE_MILLIS));
+  }
+
+  #later(millis: number, act: () => void): () => void {
+    return this.#cluster.time.after(millis, () => {
+      if (!this.#isOver) act();
+    });
+  }
+}

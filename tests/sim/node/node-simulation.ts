@@ -1,0 +1,186 @@
+import { assert } from "../../../engine/lib/assert.ts";
+import type { Index, JobId, NodeId, PeerId } from "../../../engine/lib/ids.ts";
+import type { Logger } from "../../../engine/platform/logger.ts";
+import type { ClusterView } from "../../../engine/state/cluster-state.ts";
+import type { Fact } from "../../../engine/state/fact.ts";
+import { type Member, must } from "../checker.ts";
+import { jobCheckers, raftCheckers } from "../checkers.ts";
+import { SimCluster } from "../cluster.ts";
+import { foundingMeta } from "../founding.ts";
+import { Nemesis } from "../nemesis.ts";
+import { Observer } from "../observer.ts";
+import type { RunReport, Trace } from "../run.ts";
+import { SimNetwork } from "../world/network.ts";
+import type { SimProcess } from "../world/sim-process.ts";
+import { SimRandom } from "../world/sim-random.ts";
+import { VirtualTime } from "../world/virtual-time.ts";
+import { Machine } from "./machine.ts";
+import { nodeFaults } from "./node-faults.ts";
+import { type NodeProfile, nodeProfile } from "./node-profile.ts";
+import { simControlLink } from "./sim-control-link.ts";
+import { ELECTION_TICKS, SimNode } from "./sim-node.ts";
+import { Workload } from "./workload.ts";
+
+const FAULTY_MILLIS = 9_000;
+const CALM_MILLIS_MIN = 1_500;
+/** By then every job must be over and every node must know it. */
+const CALM_MILLIS_MAX = 25_000;
+const STEP_MILLIS = 500;
+
+/** Whole nodes with real parts, on machines with tasks, under clients and a nemesis. */
+export class NodeSimulation {
+  readonly #seed: number;
+  readonly #time = new VirtualTime();
+  readonly #profile: NodeProfile;
+  readonly #observer: Observer;
+  readonly #cluster: SimCluster<SimNode>;
+  readonly #machines: readonly Machine[];
+  readonly #workload: Workload;
+  readonly #nemesis: Nemesis;
+  readonly #calm: () => void;
+  readonly #applied = new Map<PeerId, Index>();
+
+  constructor(seed: number, trace: Trace = null) {
+    this.#seed = seed;
+    this.#profile = nodeProfile(new SimRandom(seed, "profile"));
+    this.#observer = this.#observe(trace);
+    this.#machines = this.#observer.members.map((member) => this.#machine(member));
+    this.#cluster = new SimCluster({
+      time: this.#time,
+      observer: this.#observer,
+      network: new SimNetwork({
+        time: this.#time,
+        random: new SimRandom(seed, "network"),
+        profile: this.#profile.network,
+        onSend: (message) => this.#observer.sent(message),
+      }),
+      boot: (member, process) => this.#boot(member, process),
+    });
+    this.#workload = new Workload(this.#cluster, new SimRandom(seed, "workload"));
+    const random = new SimRandom(seed, "nemesis");
+    const { menu, act, calm } = nodeFaults(this.#cluster, this.#machines, random);
+    this.#calm = calm;
+    this.#nemesis = new Nemesis({
+      cluster: this.#cluster,
+      random,
+      menu,
+      pauseMillisMax: this.#profile.faultPauseMillisMax,
+      longOutageChance: 0.35,
+      longOutageMillis: [3_300, 4_800],
+      act,
+    });
+  }
+
+  /** Faults, then calm in which every job must end and every node must agree. */
+  run(): RunReport {
+    for (const peer of this.#cluster.peers) this.#cluster.start(peer);
+    this.#workload.start({ jobCount: this.#profile.jobCount, withinMillis: FAULTY_MILLIS });
+    this.#nemesis.start();
+    this.#time.runUntil(FAULTY_MILLIS);
+    this.#nemesis.stop();
+    this.#calm();
+    this.#workload.stop();
+    this.#time.runUntil(FAULTY_MILLIS + CALM_MILLIS_MIN);
+    while (this.#trouble() !== "" && this.#time.now < FAULTY_MILLIS + CALM_MILLIS_MAX) {
+      this.#time.runUntil(this.#time.now + STEP_MILLIS);
+    }
+    must(this.#trouble() === "", "liveness", () => `after calm ${this.#trouble()}`);
+    this.#mustKnowEveryJob();
+    const { coverage, hash } = this.#observer;
+    return { seed: this.#seed, hash, millis: this.#time.now, coverage };
+  }
+
+  #observe(trace: Trace): Observer {
+    const { nodeCount, disk, tickMillis } = this.#profile;
+    const [seed, time, founding] = [this.#seed, this.#time, foundingMeta(nodeCount)];
+    const observer = new Observer({ seed, time, nodeCount, disk, founding, trace });
+    const now = (): number => this.#time.now;
+    const timing = { now, electionTicks: ELECTION_TICKS, tickMillis };
+    observer.use([...raftCheckers(observer.members, timing), ...jobCheckers()]);
+    return observer;
+  }
+
+  #machine({ nodeId }: Member): Machine {
+    return new Machine({
+      nodeId,
+      time: this.#time,
+      random: new SimRandom(this.#seed, `machine ${nodeId}`),
+      onStarted: (task) => this.#observer.taskStarted(task),
+      onEnded: (task) => this.#observer.taskEnded(task),
+    });
+  }
+
+  #boot(member: Member, process: SimProcess): SimNode {
+    const { nodeId, peerId, life, disk } = member;
+    const machine = this.#machines[peerId - 1];
+    assert(machine !== undefined, "every node has a machine");
+    this.#applied.set(peerId, disk.durable.snapshot.index);
+    return new SimNode({
+      nodeId,
+      peerId,
+      nodeIds: this.#observer.members.map((other) => other.nodeId),
+      tickMillis: this.#profile.tickMillis,
+      clock: machine.clock,
+      timers: process,
+      random: new SimRandom(this.#seed, `node ${peerId} life ${life}`),
+      logger: this.#logger(nodeId),
+      logStore: disk.open(process),
+      transport: this.#cluster.network.open(peerId, process),
+      taskHost: machine.host.connect(process),
+      controlLink: simControlLink(this.#cluster, peerId, process),
+      onFacts: (facts, view) => this.#onFacts(peerId, facts, view),
+    });
+  }
+
+  #onFacts(peer: PeerId, facts: readonly Fact[], view: ClusterView): void {
+    this.#observer.applied(peer, this.#applied.get(peer) ?? (0 as Index), view.appliedIndex);
+    this.#applied.set(peer, view.appliedIndex);
+    this.#observer.facts(peer, facts, view);
+  }
+
+  #logger(nodeId: NodeId): Logger {
+    return {
+      log: (level, message, fields) => {
+        if (level === "debug") return;
+        this.#observer.say(() => `${nodeId} ${level}: ${message} ${JSON.stringify(fields ?? {})}`);
+      },
+    };
+  }
+
+  /** Empty when every acknowledged job is over, its tasks are gone, and all nodes agree. */
+  #trouble(): string {
+    const views = this.#views();
+    const first = views[0];
+    if (first === undefined || views.length < this.#machines.length) return "a node is down";
+    if (this.#workload.unanswered > 0) return `${this.#workload.unanswered} calls have no answer`;
+    const open = this.#workload.acked.find((jobId) => !isOver(first, jobId));
+    if (open !== undefined) {
+      const job = first.jobs.get(open);
+      return `${open} is ${job?.state} ${job?.reason}`;
+    }
+    const running = this.#machines.find(({ host }) => host.runningCount > 0);
+    if (running !== undefined) return `${running.nodeId} still runs a task`;
+    const behind = views.find((view) => view.stateHash() !== first.stateHash());
+    return behind === undefined ? "" : "nodes disagree";
+  }
+
+  #mustKnowEveryJob(): void {
+    for (const view of this.#views()) {
+      for (const jobId of this.#workload.acked) {
+        must(view.jobs.has(jobId), "acked jobs are kept", () => `${jobId} is lost`);
+      }
+    }
+  }
+
+  #views(): readonly ClusterView[] {
+    return this.#cluster.peers.flatMap((peer) => {
+      const node = this.#cluster.driver(peer);
+      return node === null || node.status() === null ? [] : [node.replica.view];
+    });
+  }
+}
+
+function isOver(view: ClusterView, jobId: JobId): boolean {
+  const state = view.jobs.get(jobId)?.state;
+  return state === "completed" || state === "failed" || state === "cancelled";
+}

@@ -1,0 +1,118 @@
+import { createExecutor, type Executor } from "../../../engine/executor/executor.ts";
+import { EXECUTOR_DEFAULTS } from "../../../engine/executor/settings.ts";
+import { createLeaderDuties, type LeaderDuties } from "../../../engine/leader/leader-duties.ts";
+import { LEADER_DEFAULTS } from "../../../engine/leader/settings.ts";
+import type { NodeId, PeerId } from "../../../engine/lib/ids.ts";
+import { ok } from "../../../engine/lib/result.ts";
+import type { Clock } from "../../../engine/platform/clock.ts";
+import type { ControlLink } from "../../../engine/platform/control-link.ts";
+import type { LogStore } from "../../../engine/platform/log-store.ts";
+import type { Logger } from "../../../engine/platform/logger.ts";
+import type { Random } from "../../../engine/platform/random.ts";
+import type { SnapshotStore } from "../../../engine/platform/snapshot-store.ts";
+import type { TaskHost } from "../../../engine/platform/task-host.ts";
+import type { Timers } from "../../../engine/platform/timers.ts";
+import type { Transport } from "../../../engine/platform/transport.ts";
+import type { Status } from "../../../engine/raft/types.ts";
+import { createReplica } from "../../../engine/replica/create-replica.ts";
+import type { Replica } from "../../../engine/replica/replica.ts";
+import type { ClusterView } from "../../../engine/state/cluster-state.ts";
+import type { Fact } from "../../../engine/state/fact.ts";
+import { FEATURE_LEVEL_FIRST } from "../../../engine/state/feature-level.ts";
+import { specOf } from "../../../engine/state/spec-of.ts";
+import type { Driver } from "../cluster.ts";
+import { CLUSTER_ID, foundingBytes, httpAddressOf, rpcAddressOf, storeIdOf } from "../founding.ts";
+
+export const ELECTION_TICKS = 10;
+
+export type SimNodeOptions = {
+  readonly nodeId: NodeId;
+  readonly peerId: PeerId;
+  readonly nodeIds: readonly NodeId[];
+  readonly tickMillis: number;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly logStore: LogStore;
+  readonly transport: Transport;
+  readonly taskHost: TaskHost;
+  readonly controlLink: ControlLink;
+  readonly onFacts: (facts: readonly Fact[], view: ClusterView) => void;
+};
+
+/** One life of a node: the same parts as in production, on the simulator's ports. */
+export class SimNode implements Driver {
+  readonly replica: Replica;
+  readonly duties: LeaderDuties;
+  #isStarted = false;
+
+  constructor(options: SimNodeOptions) {
+    const { nodeId, peerId, clock, timers, random, logger, logStore, transport } = options;
+    const snapshots: SnapshotStore = {
+      read: (_, done) => timers.soon(() => done(ok(foundingBytes(options.nodeIds)))),
+    };
+    this.replica = createReplica({
+      nodeId,
+      peerId,
+      clusterId: CLUSTER_ID,
+      tickMillis: options.tickMillis,
+      electionTicks: ELECTION_TICKS,
+      heartbeatTicks: 1,
+      maxWaitingProposals: 256,
+      commitWaitMillis: 1_000,
+      platform: { clock, timers, random, logStore, snapshots, transport, logger },
+    });
+    this.replica.listen({ onFacts: options.onFacts });
+    this.duties = createLeaderDuties({
+      nodeId,
+      replica: this.replica,
+      ...{ clock, timers, random, logger },
+      settings: { ...tenth(LEADER_DEFAULTS), reportBatchMillis: 5 },
+    });
+    this.replica.start((started) => {
+      if (!started.ok) throw new Error(started.error.detail);
+      this.#isStarted = true;
+      executorOf(options, this.replica).start();
+    });
+  }
+
+  status(): Status | null {
+    return this.#isStarted ? this.replica.status().raft : null;
+  }
+}
+
+function executorOf(options: SimNodeOptions, replica: Replica): Executor {
+  const { nodeId, peerId, clock, timers, random, logger, taskHost, controlLink } = options;
+  return createExecutor({
+    nodeId,
+    clusterId: CLUSTER_ID,
+    registration: {
+      peerId,
+      storeId: storeIdOf(nodeId),
+      roles: ["server", "worker"],
+      rpcAddress: rpcAddressOf(nodeId),
+      httpAddress: httpAddressOf(nodeId),
+      cpuMillis: 4_000,
+      memoryBytes: 8 * 2 ** 30,
+      slots: 6,
+      labels: {},
+      featureLevel: FEATURE_LEVEL_FIRST,
+      version: "sim",
+    },
+    feed: {
+      view: replica.view,
+      subscribe: (onApplied) => replica.listen({ onFacts: (facts) => onApplied(facts) }),
+    },
+    specOf,
+    ...{ taskHost, controlLink, clock, timers, random, logger },
+    stats: () => ({ memoryUsedBytes: 0, cpuUsedMillis: 0 }),
+    settings: { ...tenth(EXECUTOR_DEFAULTS), lookMillis: 100, finishedKept: 10 },
+  });
+}
+
+/** Lease, lost and all other times at a tenth (issue 3), so that ten seconds hold a whole story. */
+function tenth<S extends Readonly<Record<string, number>>>(settings: S): S {
+  const scaled = Object.entries(settings).map(([key, millis]) => [key, millis / 10]);
+  return Object.fromEntries(scaled) as S;
+}

@@ -1,0 +1,55 @@
+import type { Coverage } from "./observer.ts";
+
+/** What one seed did, when nothing was found. */
+export type RunReport = {
+  readonly seed: number;
+  /** Equal for equal runs: folds every event, message and time. */
+  readonly hash: number;
+  /** Virtual. */
+  readonly millis: number;
+  readonly coverage: Coverage;
+};
+
+export type Trace = ((line: string) => void) | null;
+
+/** One world that can be run from a seed: the core alone, or whole nodes. */
+export type Simulate = (seed: number, trace: Trace) => RunReport;
+
+export type Batch = {
+  readonly reports: readonly RunReport[];
+  readonly failures: readonly { readonly seed: number; readonly error: Error }[];
+};
+
+const FAILURES_MAX = 20;
+
+/** Runs seeds until all are done or too many have failed. */
+export function runBatch(
+  simulate: Simulate,
+  seeds: readonly number[],
+  onDone: (batch: Batch) => void = () => {},
+): Batch {
+  const reports: RunReport[] = [];
+  const failures: { seed: number; error: Error }[] = [];
+  for (const seed of seeds) {
+    try {
+      reports.push(simulate(seed, null));
+    } catch (error) {
+      failures.push({ seed, error: error instanceof Error ? error : new Error(String(error)) });
+    }
+    onDone({ reports, failures });
+    if (failures.length >= FAILURES_MAX) break;
+  }
+  return { reports, failures };
+}
+
+export const seedsFrom = (from: number, count: number): readonly number[] =>
+  Array.from({ length: count }, (_, i) => from + i);
+
+/** The value in the middle: what a typical seed saw. */
+export function median(reports: readonly RunReport[], what: keyof Coverage): number {
+  const values = reports.map(({ coverage }) => coverage[what]).sort((a, b) => a - b);
+  return values[values.length >> 1] ?? 0;
+}
+
+export const total = (reports: readonly RunReport[], what: keyof Coverage): number =>
+  reports.reduce((sum, { coverage }) => sum + coverage[what], 0);
