@@ -6,6 +6,9 @@ import { tree } from "./tree.ts";
 import { UsageError } from "./usage-error.ts";
 import type { World } from "./world.ts";
 
+/** Commands whose exit code belongs to the job: known before the command line is understood. */
+const JOB_COMMANDS: ReadonlySet<string> = new Set(["run", "wait"]);
+
 process.exitCode = await main(process.argv.slice(2), realWorld());
 // Idle connections must not keep a finished command alive.
 process.exit();
@@ -32,9 +35,6 @@ async function main(words: readonly string[], world: World): Promise<number> {
     return report(error, world, { exitsAsJob, format });
   }
 }
-
-/** Commands whose exit code belongs to the job: known before the command line is understood. */
-const JOB_COMMANDS: ReadonlySet<string> = new Set(["run", "wait"]);
 
 type Reporting = { readonly exitsAsJob: boolean; readonly format: string | null };
 

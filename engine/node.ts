@@ -91,13 +91,12 @@ export async function startNode(parts: NodeParts): Promise<Result<RunningNode, N
   const failed = Promise.withResolvers<Awaited<RunningNode["failed"]>>();
   replica.listen({ onStopped: (reason, error) => failed.resolve({ reason, error }) });
 
+  const started = await new Promise<Result<void, StorageError>>((done) => replica.start(done));
+  if (!started.ok) return err(storageRefusal(started.error));
   const server = new GrpcServer({ tls, timers: platform.timers });
   const links = linksOf(tls, platform.clock);
   const { api, duties, warnings } = serve({ parts, platform, replica, links, server });
   registerRaft(server.server, transport);
-
-  const started = await new Promise<Result<void, StorageError>>((done) => replica.start(done));
-  if (!started.ok) return err(storageRefusal(started.error));
   const { host, port } = splitAddress(parts.rpcAddress);
   const listening = await server.listen({ host, port });
   if (!listening.ok) {
