@@ -22,7 +22,7 @@ test.each([
 
   watch.renew(lease(1000));
 
-  expect(watch.stateAt(now).kind).toBe(kind);
+  expect<string>(watch.stateAt(now).kind).toBe(kind);
 });
 
 test("an older answer that arrives late changes nothing", () => {
