@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { AttemptId, JobId } from "../lib/ids.ts";
+import type { AttemptId, JobId, NodeId } from "../lib/ids.ts";
 import { WorkCluster, type WorkNode } from "./testing/work-cluster.ts";
 
 const JOB = "0123456789ab";
@@ -200,6 +200,33 @@ describe("a job on three nodes", () => {
     expect(elsewhere.map((job) => job.state)).toEqual(elsewhere.map(() => "completed"));
     const starts = cluster.work.flatMap(({ host }) => host.starts);
     expect(new Set(starts).size).toBe(starts.length);
+  });
+
+  test("a restarted node reports nothing about the past that it replays", () => {
+    const cluster = new WorkCluster(3);
+    cluster.settle();
+    setRunMillis(cluster, 2_000);
+    for (let at = 0; at < 3; at++) cluster.submit(`${at}123456789ab`);
+    cluster.world.advance(500);
+    for (let at = 0; at < 1_500; at++) {
+      cluster.proposeSoon({ kind: "undrain-node", nodeId: "n9" as NodeId });
+      if (at % 100 === 0) cluster.world.advance(10);
+    }
+    cluster.world.advance(5_000);
+    const follower = cluster.work.find((node) => node !== cluster.leadingNode()) as WorkNode;
+    expect(follower.host.starts).toHaveLength(1);
+    const stale: string[] = [];
+    cluster.leadingNode().replica.listen({
+      onFacts: (facts) => {
+        for (const fact of facts) if (fact.kind === "stale-ignored") stale.push(fact.attemptId);
+      },
+    });
+
+    follower.host.tasks.clear();
+    cluster.restartNode(follower);
+    cluster.world.advance(5_000);
+
+    expect(stale).toEqual([]);
   });
 
   test("drain declines nothing that runs and hands leadership over first", () => {

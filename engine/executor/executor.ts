@@ -155,6 +155,8 @@ class RunningExecutor implements Executor {
     this.#isTurnDue = false;
     if (!this.#isRunning) return;
     const { feed, nodeId, clock } = this.#options;
+    const mayAct = this.holdsLease();
+    if (!this.#lease.hasCaughtUp) return;
     const attempts = wantedAttempts(feed.view, {
       nodeId,
       tasks: this.#tasks.open,
@@ -167,7 +169,7 @@ class RunningExecutor implements Executor {
       starting: this.#tasks.starting,
       declined: this.#declined,
       isListed: this.#tasks.isListed,
-      mayAct: this.holdsLease(),
+      mayAct,
       drain: feed.view.nodes.get(nodeId)?.drain ?? null,
       now: Math.max(clock.now(), feed.view.appliedAt) as UnixMillis,
     });

@@ -37,6 +37,14 @@ export class Lease {
     return nowMillis - this.#inForce.sentAtMillis < this.#termAfterMillis;
   }
 
+  /**
+   * This life has once applied what the leader had committed. Before, the replicated state may be
+   * an old one that is being replayed from the log, and nothing may be concluded from it.
+   */
+  get hasCaughtUp(): boolean {
+    return this.#inForce !== null;
+  }
+
   /** A grant waits for entries to be applied. */
   get isAhead(): boolean {
     return this.#ahead.length > 0;

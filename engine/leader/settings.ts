@@ -6,6 +6,8 @@ export type LeaderSettings = {
   readonly lostMillis: number;
   /** Between two looks at who is silent. */
   readonly watchMillis: number;
+  /** A look that comes later than this says that the leader itself did not run. */
+  readonly ownStallMillis: number;
   /** Reports that arrive within this time of the last batch share the next one. */
   readonly reportBatchMillis: number;
   /** Between two attempts of a draining leader to hand over. */
@@ -18,6 +20,7 @@ export const LEADER_DEFAULTS: LeaderSettings = {
   suspectMillis: 10_000,
   lostMillis: 30_000,
   watchMillis: 500,
+  ownStallMillis: 1_000,
   reportBatchMillis: 5,
   handOverRetryMillis: 1_000,
   planRetryMillis: 100,

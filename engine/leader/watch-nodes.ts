@@ -2,9 +2,6 @@ import type { NodeId } from "../lib/ids.ts";
 import type { Heartbeat } from "../platform/control-link.ts";
 import type { Leadership } from "./leadership.ts";
 
-/** A leader that did not run for this long cannot tell its own silence from its nodes'. */
-const OWN_STALL_MILLIS = 1_000;
-
 type Heard = { atMillis: number; beat: Heartbeat | null };
 
 /**
@@ -72,7 +69,7 @@ export class WatchNodes {
   #look(): void {
     const { watchMillis, lostMillis } = this.#leadership.options.settings;
     this.#leadership.after(watchMillis, () => this.#look());
-    this.#forgiveOwnStall(watchMillis);
+    this.#forgiveOwnStall();
     for (const node of this.#leadership.options.replica.view.nodes.values()) {
       if (!node.registered || node.liveness !== "alive") continue;
       if (this.#silentMillis(node.id) >= lostMillis) this.#proposeLost(node.id);
@@ -80,11 +77,13 @@ export class WatchNodes {
     this.#refreshSuspects();
   }
 
-  #forgiveOwnStall(watchMillis: number): void {
+  /** A leader that did not run cannot tell its own silence from its nodes'. */
+  #forgiveOwnStall(): void {
+    const { watchMillis, ownStallMillis } = this.#leadership.options.settings;
     const now = this.#now();
-    const late = now - this.#lookedAtMillis - watchMillis;
+    const lateMillis = now - this.#lookedAtMillis - watchMillis;
     this.#lookedAtMillis = now;
-    if (late < OWN_STALL_MILLIS) return;
+    if (lateMillis < ownStallMillis) return;
     for (const heard of this.#heard.values()) heard.atMillis = now;
   }
 

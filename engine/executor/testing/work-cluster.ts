@@ -33,17 +33,8 @@ export class WorkCluster extends FakeCluster {
   constructor(size: number, settings: Partial<ExecutorSettings> = {}) {
     super(size);
     this.#settings = { ...EXECUTOR_DEFAULTS, ...settings };
-    const { clock, timers, random } = this.world;
     for (const node of this.nodes) {
-      const { replica, nodeId } = node;
-      const logger = { log: () => {} };
-      const settings = LEADER_DEFAULTS;
-      const duties = createLeaderDuties({
-        ...{ nodeId, replica, clock, timers, random, logger, settings },
-      });
-      const host = new FakeTaskHost(this.world);
-      const executor = this.#createExecutor(node, host);
-      this.work.push({ ...node, host, duties, executor, isLinked: true });
+      this.work.push(this.#createWorkNode(node, new FakeTaskHost(this.world)));
     }
   }
 
@@ -91,6 +82,29 @@ export class WorkCluster extends FakeCluster {
     node.executor.stop();
     node.executor = this.#createExecutor(node, node.host);
     node.executor.start();
+  }
+
+  /** Kills the whole node and starts it again; its task host goes on. */
+  restartNode(node: WorkNode): void {
+    node.executor.stop();
+    node.duties.stop();
+    node.replica.stop({ handOver: false }, () => {});
+    this.world.advance(10);
+    const found = this.nodes.find(({ nodeId }) => nodeId === node.nodeId) ?? node;
+    this.restart(found, (next) => {
+      const restarted = this.#createWorkNode(next, node.host);
+      this.work[this.work.indexOf(node)] = restarted;
+      restarted.executor.start();
+    });
+  }
+
+  #createWorkNode(node: FakeNode, host: FakeTaskHost): WorkNode {
+    const { clock, timers, random } = this.world;
+    const { replica, nodeId } = node;
+    const logger = { log: () => {} };
+    const options = { nodeId, replica, clock, timers, random, logger };
+    const duties = createLeaderDuties({ ...options, settings: LEADER_DEFAULTS });
+    return { ...node, host, duties, executor: this.#createExecutor(node, host), isLinked: true };
   }
 
   #createExecutor(node: FakeNode, host: FakeTaskHost): Executor {

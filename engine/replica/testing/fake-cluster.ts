@@ -47,11 +47,11 @@ export class FakeCluster {
     return found;
   }
 
-  /** A new process on the same disk. */
-  restart(node: FakeNode, options: Partial<ReplicaOptions> = {}): FakeNode {
-    const next = this.#create(node, options);
+  /** A new process on the same disk. `onStarted` is called before it has applied its log. */
+  restart(node: FakeNode, onStarted: (next: FakeNode) => void = () => {}): FakeNode {
+    const next = this.#create(node, {});
     this.nodes[this.nodes.indexOf(node)] = next;
-    next.replica.start(() => {});
+    next.replica.start(() => onStarted(next));
     this.world.advance(10);
     return next;
   }
