@@ -71,7 +71,8 @@ export class GrpcServer {
   }): Promise<Result<number, ListenError>> {
     const { host, port } = address;
     const { promise, resolve } = Promise.withResolvers<Result<number, ListenError>>();
-    this.#listener.once("error", (error: NodeJS.ErrnoException) => {
+    // Stays: an error after this one, such as too many open files, must not end the process.
+    this.#listener.on("error", (error: NodeJS.ErrnoException) => {
       const detail = { address: `${host}:${port}`, detail: error.message };
       const isTaken = error.code === "EADDRINUSE";
       resolve(
