@@ -153,7 +153,7 @@ function drainDialog(nodeId: string, model: Model): Dialog {
   const live = node === undefined ? 0 : node.running + node.assigned;
   const leads = model.status?.leaderId === nodeId;
   return ask(`Drain ${nodeId}?`, `nl drain ${nodeId}`, { kind: "drain", nodeId }, [
-    `${live} of its jobs may finish until the deadline (1 h), then move`,
+    `${live} live jobs may finish within 1 h, then move`,
     "it gets no new work until nl undrain",
     ...(leads ? ["it leads: leadership moves first"] : []),
   ]);
