@@ -1,4 +1,4 @@
-import { type NlError, nlError } from "../lib/error-code.ts";
+import type { NlError } from "../lib/error-code.ts";
 import type { Index, JobId, NodeId, Term } from "../lib/ids.ts";
 import { err, ok } from "../lib/result.ts";
 import type { Done } from "../platform/completion.ts";
@@ -9,7 +9,7 @@ import { HandOver } from "./hand-over.ts";
 import { Heartbeats, noLeader } from "./heartbeats.ts";
 import { type LeaderDutiesOptions, Leadership } from "./leadership.ts";
 import { PlaceWork } from "./place-work.ts";
-import { proposeError } from "./propose-error.ts";
+import { proposeError, registrationError } from "./propose-error.ts";
 import { ReportBatcher } from "./report-batcher.ts";
 import { WatchNodes } from "./watch-nodes.ts";
 
@@ -98,8 +98,7 @@ class RunningDuties implements LeaderDuties {
       }
       const outcome = proposed.value.outcomes[0];
       if (outcome?.kind === "refused") {
-        const why = `node ${node.nodeId} may not register: ${outcome.refusal.kind}`;
-        done(err(nlError("refused", why, "see nl help identity")));
+        done(err(registrationError(node.nodeId, outcome.refusal)));
         return;
       }
       duties.nodes.hearRegistration(node.nodeId);
