@@ -171,6 +171,19 @@ describe("mark-node: a node that comes back", () => {
     expect(cluster.job(1).state).toBe("failed");
   });
 
+  test("S4: brings a result of an attempt that is not the newest, though the job waits", () => {
+    const cluster = new TestCluster({ nodes: 2 });
+    cluster.start(1);
+    const attempt = cluster.newest(1);
+    cluster.mark(1, "lost");
+    cluster.assign(1, 2);
+    cluster.report(1, { phase: "declined" });
+
+    cluster.reportAttempt(attempt, { end: "exited", exitCode: 0 });
+
+    expect(cluster.job(1).state).toBe("pending");
+  });
+
   test("cannot revive an attempt by reporting that it runs", () => {
     const cluster = new TestCluster({ nodes: 1 });
     cluster.start(1);
