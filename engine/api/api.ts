@@ -36,6 +36,8 @@ export interface Api {
   stop(): void;
   /** A call with one answer. Requests and answers are messages of `proto/nl/v1`. */
   call(path: string, caller: Caller, request: Buffer): Promise<Result<Uint8Array, NlError>>;
+  /** Where the leader is, when that is another node; else empty. */
+  leaderAddress(): string;
   /** A call that another server received and sent here, with the identity it verified. */
   forwarded(caller: Caller, request: Buffer): Promise<Result<Uint8Array, NlError>>;
   readOutput(caller: Reader, request: ReadOutputRequest): Chunks;
@@ -96,6 +98,10 @@ function operations(context: ApiContext & { readonly hub: WatchHub }): Omit<Api,
   };
   return {
     call,
+    leaderAddress: () => {
+      const route = context.leadership.route();
+      return route.kind === "other" ? route.address : "";
+    },
     forwarded: (caller, request) => {
       const refusal = refuse(caller, ForwardService.call.path) ?? refuseHop(context, caller);
       if (refusal !== null) return Promise.resolve(err(refusal));

@@ -81,6 +81,8 @@ export type WatchOptions = {
   /** Empty = all jobs. */
   readonly jobId: string;
   readonly finishedLimit: number;
+  /** True: every change comes as an event of its own as well. */
+  readonly events?: boolean;
 };
 
 /** A running watch. It reconnects to other nodes by itself, and resumes where it was. */

@@ -1,9 +1,10 @@
-import type {
-  handleUnaryCall,
-  MethodDefinition,
-  Server,
-  ServerUnaryCall,
-  UntypedServiceImplementation,
+import {
+  type handleUnaryCall,
+  Metadata,
+  type MethodDefinition,
+  type Server,
+  type ServerUnaryCall,
+  type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { ClusterService } from "../../../proto/gen/nl/v1/cluster.ts";
 import { ForwardService } from "../../../proto/gen/nl/v1/forward.ts";
@@ -16,6 +17,7 @@ import type { Result } from "../../lib/result.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Api } from "../api.ts";
 import type { Caller } from "../caller.ts";
+import { METHODS } from "../operations/methods.ts";
 import { callerOf } from "./grpc-caller.ts";
 import { internalError, statusOf } from "./status.ts";
 import { handleOutput, handleSubmitStream, handleWatch } from "./streams.ts";
@@ -63,15 +65,20 @@ export function registerApi(server: Server, options: GrpcApiOptions): void {
   }
 }
 
+/** Tells a client whose call took a hop where the leader is. */
+const LEADER_TRAILER = "nl-leader";
+
 function handleMethod(options: GrpcApiOptions, path: string): handleUnaryCall<Buffer, Uint8Array> {
-  if (path !== JobsService.waitJob.path) {
-    return handleUnary(options, (call, caller) => options.api.call(path, caller, call.request));
+  const { api } = options;
+  if (path === JobsService.waitJob.path) {
+    return handleUnary(options, (call, caller) => {
+      const gone = new AbortController();
+      call.on("cancelled", () => gone.abort());
+      return api.call(path, { ...caller, signal: gone.signal }, call.request);
+    });
   }
-  return handleUnary(options, (call, caller) => {
-    const gone = new AbortController();
-    call.on("cancelled", () => gone.abort());
-    return options.api.call(path, { ...caller, signal: gone.signal }, call.request);
-  });
+  const hint = METHODS.get(path)?.place === "leader" ? () => leaderHint(api) : undefined;
+  return handleUnary(options, (call, caller) => api.call(path, caller, call.request), hint);
 }
 
 type Answering = (
@@ -81,7 +88,11 @@ type Answering = (
 
 /** A rejected promise would leave the call hanging for ever: every way out of here answers. */
 const handleUnary =
-  (options: GrpcApiOptions, answer: Answering): handleUnaryCall<Buffer, Uint8Array> =>
+  (
+    options: GrpcApiOptions,
+    answer: Answering,
+    trailer?: () => Metadata | undefined,
+  ): handleUnaryCall<Buffer, Uint8Array> =>
   (call, callback) => {
     const caller = callerOf(call, options);
     if (!caller.ok) {
@@ -89,13 +100,24 @@ const handleUnary =
       return;
     }
     answer(call, caller.value).then(
-      (done) => (done.ok ? callback(null, done.value) : callback(statusOf(done.error))),
+      (done) => {
+        if (done.ok) callback(null, done.value, trailer?.());
+        else callback(statusOf(done.error));
+      },
       (bug: unknown) => {
         callback(statusOf(internalError()));
         options.onBug(bug);
       },
     );
   };
+
+function leaderHint(api: Api): Metadata | undefined {
+  const address = api.leaderAddress();
+  if (address === "") return undefined;
+  const metadata = new Metadata();
+  metadata.set(LEADER_TRAILER, address);
+  return metadata;
+}
 
 const asIs = (bytes: Buffer): Buffer => bytes;
 

@@ -29,8 +29,6 @@ export type Method = {
   readonly limitBytes: number;
   /** `leader`: answered by the leader, one hop away at most. `here`: by any node. */
   readonly place: "leader" | "here";
-  /** True when the call may last, so that it must notice that its caller is gone. */
-  readonly lasts: boolean;
   readonly run: (
     context: ApiContext,
     caller: Caller,
@@ -41,7 +39,6 @@ export type Method = {
 type Traits = {
   readonly limitBytes?: number;
   readonly place: "leader" | "here";
-  readonly lasts?: boolean;
 };
 
 /** Joins a generated method with the operation that answers it. */
@@ -54,7 +51,6 @@ export function method<Req, Res>(
     path: rpc.path,
     limitBytes: traits.limitBytes ?? CALL_BYTES_MAX,
     place: traits.place,
-    lasts: traits.lasts ?? false,
     run: async (context, caller, request) => {
       const decoded = decode(rpc, request);
       if (!decoded.ok) return decoded;

@@ -31,7 +31,7 @@ export const METHODS: ReadonlyMap<string, Method> = new Map(
     submitJobsMethod,
     method(JobsService.getJob, { place: "here" }, getJob),
     method(JobsService.listJobs, { place: "here" }, listJobs),
-    method(JobsService.waitJob, { place: "here", lasts: true }, waitJob),
+    method(JobsService.waitJob, { place: "here" }, waitJob),
     method(JobsService.cancelJob, { place: "leader" }, cancelJob),
     method(NodesService.listNodes, { place: "here" }, listNodes),
     method(NodesService.drainNode, { place: "leader" }, drainNode),

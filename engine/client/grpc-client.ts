@@ -1,0 +1,120 @@
+import { credentials as grpcCredentials } from "@grpc/grpc-js";
+import { ClusterService } from "../../proto/gen/nl/v1/cluster.ts";
+import {
+  type CancelJobResponse,
+  type Job,
+  JobsService,
+  type ReadOutputRequest,
+  type SubmitOutcome,
+} from "../../proto/gen/nl/v1/jobs.ts";
+import { NodesService } from "../../proto/gen/nl/v1/nodes.ts";
+import { ok } from "../lib/result.ts";
+import type { Answer, Client, Submission, WatchOptions } from "./client.ts";
+import { NodePool } from "./node-pool.ts";
+import { readOutput } from "./output-reading.ts";
+import { specMessage } from "./spec-message.ts";
+import { submitBatches } from "./submit-batches.ts";
+import { SubmitStream } from "./submit-stream.ts";
+import { ONCE, READ, UnaryCalls, WRITE } from "./unary-calls.ts";
+import { waitJob } from "./wait-job.ts";
+import { RunningWatch } from "./watching.ts";
+
+export type ConnectOptions = {
+  /** `host:port` of any nodes of one cluster; the others are found through them. */
+  readonly addresses: readonly string[];
+  /** PEM texts. */
+  readonly credentials: { readonly ca: string; readonly cert: string; readonly key: string };
+  /** How long a call is repeated where that is safe; at most 60 s are used. */
+  readonly requestTimeoutMillis: number;
+};
+
+/** A client with the means for bulk work. */
+export interface GrpcClient extends Client {
+  /** Pipelined submissions over one stream; close it when all are answered. */
+  submitStream(): SubmitStream;
+}
+
+/** Connects lazily: the first call dials. */
+export function connect(options: ConnectOptions): GrpcClient {
+  const { ca, cert, key } = options.credentials;
+  const pem = (text: string): Buffer => Buffer.from(text);
+  const pool = new NodePool(
+    options.addresses,
+    grpcCredentials.createSsl(pem(ca), pem(key), pem(cert)),
+  );
+  const calls = new UnaryCalls(pool, options.requestTimeoutMillis);
+  return {
+    ...jobCalls(calls),
+    ...clusterCalls(calls),
+    waitJob: (idOrPrefix, signal): Answer<Job> => waitJob(calls, idOrPrefix, signal),
+    readOutput: (request, signal) => readOutput(pool, { ...WHOLE_OUTPUT, ...request }, signal),
+    watch: (request: WatchOptions, onEvent) => {
+      const watching = new RunningWatch(pool, request, onEvent);
+      void watching.run();
+      return watching;
+    },
+    submitStream: () => new SubmitStream(pool),
+    close: () => pool.close(),
+  };
+}
+
+const WHOLE_OUTPUT: Omit<ReadOutputRequest, "jobId"> = {
+  attempt: 0,
+  follow: false,
+  offset: 0,
+  tailBytes: 0,
+  untilJobOver: false,
+};
+
+type JobCalls = Pick<Client, "submitJob" | "submitJobs" | "getJob" | "listJobs" | "cancelJob">;
+
+function jobCalls(calls: UnaryCalls): JobCalls {
+  return {
+    submitJob: ({ jobId, spec }) =>
+      calls.call(JobsService.submitJob, { jobId, spec: specMessage(spec) }, WRITE),
+    submitJobs: (submissions: readonly Submission[]): Answer<readonly SubmitOutcome[]> =>
+      submitBatches(calls, submissions),
+    getJob: (jobId, options) =>
+      calls.call(JobsService.getJob, { jobId, stale: options?.stale ?? false }, READ),
+    listJobs: (request) =>
+      calls.call(
+        JobsService.listJobs,
+        { states: [], nodeId: "", name: "", limit: 0, cursor: "", stale: false, ...request },
+        READ,
+      ),
+    cancelJob: (jobId) => cancelJob(calls, jobId),
+  };
+}
+
+/** A repeated cancel may find that the first one, whose answer was lost, has worked. */
+async function cancelJob(calls: UnaryCalls, jobId: string): Answer<CancelJobResponse> {
+  const cancelled = await calls.call(JobsService.cancelJob, { jobId }, ONCE);
+  if (cancelled.ok || cancelled.error.code !== "indefinite") return cancelled;
+  const again = await calls.call(JobsService.cancelJob, { jobId }, WRITE);
+  if (again.ok || again.error.code !== "already_over") return again;
+  const found = await calls.call(JobsService.getJob, { jobId, stale: false }, READ);
+  if (!found.ok || found.value.job?.state !== "cancelled") return again;
+  const { id, state, updatedIndex } = found.value.job;
+  return ok({ jobId: id, state, index: updatedIndex });
+}
+
+type ClusterCalls = Pick<
+  Client,
+  "listNodes" | "drainNode" | "undrainNode" | "getStatus" | "transferLeader" | "listLog"
+>;
+
+function clusterCalls(calls: UnaryCalls): ClusterCalls {
+  return {
+    listNodes: (options) =>
+      calls.call(NodesService.listNodes, { stale: options?.stale ?? false }, READ),
+    drainNode: (request) => calls.call(NodesService.drainNode, request, WRITE),
+    undrainNode: (nodeId) => calls.call(NodesService.undrainNode, { nodeId }, ONCE),
+    getStatus: () => calls.call(ClusterService.getStatus, {}, READ),
+    transferLeader: (to) =>
+      calls.call(ClusterService.transferLeader, { to }, { ...ONCE, tryMillis: TRANSFER_MILLIS }),
+    listLog: (request) => calls.call(ClusterService.listLog, request, READ),
+  };
+}
+
+/** A target that has to catch up first. */
+const TRANSFER_MILLIS = 15_000;
