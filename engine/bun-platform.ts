@@ -71,6 +71,8 @@ export function bunRandom(): Random {
 
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
+export type NodeLogger = Logger;
+
 /** JSON lines: control characters cannot survive the encoding, so nothing can forge a line. */
 export function bunLogger(options: {
   readonly level: LogLevel;

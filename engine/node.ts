@@ -219,7 +219,9 @@ function startExecutor({ parts, platform, replica, link, warnings }: Executing):
       version: parts.version,
     },
     feed: {
-      view: replica.view,
+      get view() {
+        return replica.view;
+      },
       subscribe: (onApplied) => replica.listen({ onFacts: (facts) => onApplied(facts) }),
     },
     specOf,

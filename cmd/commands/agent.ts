@@ -1,9 +1,8 @@
 import { writeSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { bunLogger } from "../../engine/bun-platform.ts";
+import { bunLogger, type NodeLogger } from "../../engine/bun-platform.ts";
 import { defaultNodeConfig, type NodeConfig } from "../../engine/config/node-config.ts";
-import type { Logger } from "../../engine/platform/logger.ts";
 import { command } from "../command.ts";
 import type { Invocation } from "../invocation.ts";
 import { DRIVERS } from "../local/driver-names.ts";
@@ -71,7 +70,7 @@ function rolesOf(invocation: Invocation): "server" | "server,worker" {
   throw new UsageError(`unknown roles "${roles}"`, "server, or server,worker");
 }
 
-function loggerOf(invocation: Invocation): Logger {
+function loggerOf(invocation: Invocation): NodeLogger {
   const wanted = invocation.text("log-level") ?? "info";
   const level = LEVELS.find((known) => known === wanted);
   if (level === undefined)
@@ -84,7 +83,7 @@ type Serving = {
   readonly isEphemeral: boolean;
   readonly servesOnly: boolean;
   readonly config: NodeConfig;
-  readonly logger: Logger;
+  readonly logger: NodeLogger;
   readonly world: World;
 };
 

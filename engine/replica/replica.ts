@@ -13,6 +13,9 @@ import type { ClusterView } from "../state/cluster-state.ts";
 import type { CommandBody, Outcome } from "../state/command.ts";
 import type { Fact } from "../state/fact.ts";
 
+/** What the operations above need to know of Raft. */
+export type { Entry, TransferOutcome } from "../raft/types.ts";
+
 export type ReplicaOptions = {
   readonly nodeId: NodeId;
   readonly peerId: PeerId;

@@ -7,7 +7,7 @@ import { type NlError, nlError } from "../../lib/error-code.ts";
 import type { Index } from "../../lib/ids.ts";
 import { err, ok, type Result } from "../../lib/result.ts";
 import type { StorageError } from "../../platform/log-store.ts";
-import type { Entry } from "../../raft/types.ts";
+import type { Entry } from "../../replica/replica.ts";
 import { decodeCommand } from "../../state/command-codec.ts";
 import { describeCommand } from "../../state/describe-command.ts";
 import type { Caller } from "../caller.ts";

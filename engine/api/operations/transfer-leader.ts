@@ -5,7 +5,7 @@ import type {
 import { type NlError, nlError } from "../../lib/error-code.ts";
 import type { NodeId, PeerId } from "../../lib/ids.ts";
 import { err, ok, type Result } from "../../lib/result.ts";
-import type { TransferOutcome } from "../../raft/types.ts";
+import type { TransferOutcome } from "../../replica/replica.ts";
 import { isName } from "../../security/identity.ts";
 import type { Caller } from "../caller.ts";
 import type { ApiContext } from "../context.ts";
