@@ -55,6 +55,14 @@ export interface RunningTask {
   kill(): Promise<boolean>;
 }
 
+/** What the predecessor had already done for a task. */
+export type BeforeAdoption = {
+  /** Bytes of output that were handed over, per stream. */
+  readonly delivered: Readonly<Record<OutputStream, number>>;
+  /** When the last of them were; 0 = there were none. */
+  readonly lastOutputAt: number;
+};
+
 export type DriverProbe = {
   readonly status: DriverStatus;
   /** The driver can run a job that names no image. */
@@ -83,13 +91,10 @@ export interface TaskDriver {
 
   /**
    * Finds a task that this host's predecessor had started; null = it is gone. A task that cannot
-   * outlive its host is ended here, whatever is left of it. `deliveredBytes` were already handed
-   * over by the predecessor, per stream.
+   * outlive its host is ended here, whatever is left of it. Throws when it cannot be found out:
+   * try again later.
    */
-  adopt(
-    launch: TaskLaunch,
-    before: { readonly pid: number; readonly delivered: Readonly<Record<OutputStream, number>> },
-  ): Promise<RunningTask | null>;
+  adopt(launch: TaskLaunch, before: BeforeAdoption): Promise<RunningTask | null>;
 
   /** Removes what a finished task left on the machine. May be repeated. */
   remove(attemptId: AttemptId): Promise<void>;

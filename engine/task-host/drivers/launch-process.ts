@@ -1,9 +1,9 @@
 import { closeSync } from "node:fs";
-import { constants } from "node:os";
 import { err, ok, type Result } from "../../lib/result.ts";
 import { createPipe } from "../libc.ts";
 import type { RunningTask, StartFailure, TaskExit, TaskLaunch } from "../task-driver.ts";
 import type { TaskCgroup } from "./cgroups.ts";
+import { signalNumber, signalOf } from "./exit-signal.ts";
 import { ProcessTree } from "./process-tree.ts";
 import { type PipeReader, readPipe } from "./read-pipe.ts";
 import { giveToTask, marksOf, type Sandbox, type SandboxEntry } from "./sandbox.ts";
@@ -192,28 +192,3 @@ function exitOf(child: Bun.Subprocess, cgroup: TaskCgroup | null): TaskExit {
     lostDetail: "",
   };
 }
-
-/**
- * A sandbox, like a shell, tells of a signal by the code 128 + its number. Only signals that end
- * programs are read that way: other codes above 128 are the program's own.
- */
-export function signalOf(exitCode: number): string {
-  const name = DEADLY.find((candidate) => exitCode === 128 + signalNumber(candidate));
-  return name ?? "";
-}
-
-const DEADLY: readonly NodeJS.Signals[] = [
-  ...(["SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE"] as const),
-  ...([
-    "SIGKILL",
-    "SIGSEGV",
-    "SIGPIPE",
-    "SIGALRM",
-    "SIGTERM",
-    "SIGXCPU",
-    "SIGXFSZ",
-    "SIGSYS",
-  ] as const),
-];
-
-const signalNumber = (name: string): number => constants.signals[name as NodeJS.Signals] ?? 0;
