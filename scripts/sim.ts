@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
+import { runInParallel } from "../tests/sim/batch.ts";
 import { LAYERS } from "../tests/sim/layers.ts";
-import { type Batch, median, runBatch, type Simulate, seedsFrom, total } from "../tests/sim/run.ts";
+import { type Batch, median, type Simulate, total } from "../tests/sim/run.ts";
 
 /**
  * `bun run sim SEED` replays one seed with its trace; `bun run sim --seeds N [--from K]` runs many.
@@ -23,7 +24,7 @@ const { values, positionals } = parseArgs({
 const simulate = LAYERS[values.layer];
 const seed = Number(positionals[0]);
 if (simulate === undefined) usage(`no layer ${values.layer}: ${Object.keys(LAYERS).join(", ")}`);
-else if (values.seeds !== undefined) many(simulate, Number(values.from), Number(values.seeds));
+else if (values.seeds !== undefined) await many(Number(values.from), Number(values.seeds));
 else if (Number.isInteger(seed)) replay(simulate, seed, Number(values.lines));
 else usage("name a seed, or say --seeds N");
 
@@ -47,24 +48,26 @@ function replay(run: Simulate, one: number, lineCount: number): void {
   }
 }
 
-function many(run: Simulate, from: number, count: number): void {
+async function many(from: number, count: number): Promise<void> {
   const started = performance.now();
-  const batch = runBatch(run, seedsFrom(from, count), ({ reports, failures }) => {
-    const done = reports.length + failures.length;
-    if (done % PROGRESS_EVERY === 0)
-      console.error(`${done} of ${count}, ${failures.length} failed`);
+  let shown = 0;
+  const batch = await runInParallel({ layer: values.layer, from, count }, (done, failed) => {
+    if (done - shown < PROGRESS_EVERY) return;
+    shown = done;
+    console.error(`${done} of ${count}, ${failed} failed`);
   });
   summarise(batch, (performance.now() - started) / 1000);
 }
 
 function summarise({ reports, failures }: Batch, seconds: number): void {
   const hours = reports.reduce((sum, { millis }) => sum + millis, 0) / 3_600_000;
-  for (const { seed: failed, error } of failures) console.log(`seed ${failed}: ${error.message}`);
+  for (const { seed: failed, problem } of failures) console.log(`seed ${failed}: ${problem}`);
   const keys = Object.keys(reports[0]?.coverage ?? {}) as (keyof (typeof reports)[0]["coverage"])[];
   for (const key of keys) {
     console.log(`${key.padEnd(12)} median ${median(reports, key)}, total ${total(reports, key)}`);
   }
-  const pace = `${hours.toFixed(2)} simulated hours in ${seconds.toFixed(1)} s`;
+  const perSecond = (hours / seconds).toFixed(3);
+  const pace = `${hours.toFixed(2)} simulated hours in ${seconds.toFixed(1)} s (${perSecond}/s)`;
   console.log(`${reports.length} seeds passed, ${failures.length} failed; ${pace}`);
   if (failures.length > 0) process.exitCode = 1;
 }

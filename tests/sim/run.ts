@@ -17,27 +17,18 @@ export type Simulate = (seed: number, trace: Trace) => RunReport;
 
 export type Batch = {
   readonly reports: readonly RunReport[];
-  readonly failures: readonly { readonly seed: number; readonly error: Error }[];
+  readonly failures: readonly { readonly seed: number; readonly problem: string }[];
 };
 
-const FAILURES_MAX = 20;
-
-/** Runs seeds until all are done or too many have failed. */
-export function runBatch(
-  simulate: Simulate,
-  seeds: readonly number[],
-  onDone: (batch: Batch) => void = () => {},
-): Batch {
+export function runBatch(simulate: Simulate, seeds: readonly number[]): Batch {
   const reports: RunReport[] = [];
-  const failures: { seed: number; error: Error }[] = [];
+  const failures: { seed: number; problem: string }[] = [];
   for (const seed of seeds) {
     try {
       reports.push(simulate(seed, null));
     } catch (error) {
-      failures.push({ seed, error: error instanceof Error ? error : new Error(String(error)) });
+      failures.push({ seed, problem: error instanceof Error ? error.message : String(error) });
     }
-    onDone({ reports, failures });
-    if (failures.length >= FAILURES_MAX) break;
   }
   return { reports, failures };
 }

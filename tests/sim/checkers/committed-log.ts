@@ -3,7 +3,10 @@ import { type Checker, must } from "../checker.ts";
 
 const NAME = "one committed log";
 
-/** What leaders have committed, by index: the truth that other checkers compare with. */
+/**
+ * What is committed, by index: the truth that other checkers compare with. Learnt from leaders,
+ * and from whoever applies what a leader committed in the very turn in which it died.
+ */
 export class CommittedLog implements Checker {
   readonly name = NAME;
   readonly #chains = new Map<number, number>();
@@ -12,6 +15,10 @@ export class CommittedLog implements Checker {
   chainAt(index: Index): number | undefined {
     return this.#chains.get(index);
   }
+
+  readonly onApplied: NonNullable<Checker["onApplied"]> = (_, index, chain) => {
+    if (!this.#chains.has(index)) this.#chains.set(index, chain);
+  };
 
   readonly onStatus: NonNullable<Checker["onStatus"]> = ({ nodeId, disk }, status, before) => {
     if (status.role !== "leader" || status.commit === before?.commit) return;

@@ -5,12 +5,16 @@ const NAME = "election safety";
 
 /** At most one leader in a term, and it leads in one life only. (Raft §5.2; property 1) */
 export function electionSafety(): Checker {
-  const leaderOf = new Map<Term, string>();
+  const leaderOf = new Map<Term, { readonly member: Member; readonly life: number }>();
   const leads = (member: Member, term: Term): void => {
-    const self = `${member.nodeId} in life ${member.life}`;
     const known = leaderOf.get(term);
-    if (known === undefined) leaderOf.set(term, self);
-    else must(known === self, NAME, () => `term ${term} has two leaders: ${known} and ${self}`);
+    if (known === undefined) leaderOf.set(term, { member, life: member.life });
+    else {
+      must(known.member === member && known.life === member.life, NAME, () => {
+        const [first, second] = [known.member.nodeId, member.nodeId];
+        return `term ${term} has two leaders: ${first} (life ${known.life}) and ${second}`;
+      });
+    }
   };
   return {
     name: NAME,

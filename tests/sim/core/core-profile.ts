@@ -18,7 +18,7 @@ export type CoreProfile = {
 export function coreProfile(random: SimRandom): CoreProfile {
   return {
     nodeCount: random.pick([3, 3, 3, 5]),
-    tickMillis: random.pick([50, 100]),
+    tickMillis: random.pick([50, 100, 100]),
     proposalMillisMax: random.pick([30, 100, 300]),
     isSilentAtEnd: random.chance(0.5),
     maxMsgBytes: random.pick([200, 2_000, 512 * 1024]),

@@ -1,17 +1,15 @@
 import { describe, expect, test } from "bun:test";
-import { median, runBatch, seedsFrom } from "../run.ts";
+import { runInParallel } from "../batch.ts";
+import { median } from "../run.ts";
 import { CoreSimulation } from "./core-simulation.ts";
 
-const SEEDS = 60;
+const SEEDS = 50;
 
 describe("the raft core alone", () => {
-  test(`keeps its properties in ${SEEDS} bad worlds`, () => {
-    const { reports, failures } = runBatch(
-      (seed, trace) => new CoreSimulation(seed, trace).run(),
-      seedsFrom(0, SEEDS),
-    );
+  test(`keeps its properties in ${SEEDS} bad worlds`, async () => {
+    const { reports, failures } = await runInParallel({ layer: "core", from: 0, count: SEEDS });
 
-    expect(failures.map(({ seed, error }) => `seed ${seed}: ${error.message}`)).toEqual([]);
+    expect(failures).toEqual([]);
     expect(median(reports, "elections")).toBeGreaterThanOrEqual(3);
     expect(median(reports, "crashes")).toBeGreaterThanOrEqual(2);
   });

@@ -9,11 +9,11 @@ export type NodeProfile = Pick<CoreProfile, "nodeCount" | "tickMillis" | "disk" 
 /** Every seed is another world; mostly three nodes, with which most clusters run. */
 export function nodeProfile(random: SimRandom): NodeProfile {
   return {
-    nodeCount: random.pick([3, 3, 3, 3, 5]),
-    tickMillis: random.pick([50, 100]),
+    nodeCount: random.chance(0.1) ? 5 : 3,
+    tickMillis: random.pick([50, 100, 100, 100]),
     disk: diskProfile(random),
     network: networkProfile(random),
-    jobCount: 30 + random.below(20),
-    faultPauseMillisMax: random.pick([800, 1_500, 2_500]),
+    jobCount: 28 + random.below(12),
+    faultPauseMillisMax: random.pick([700, 1_200, 2_000]),
   };
 }

@@ -21,11 +21,11 @@ import { simControlLink } from "./sim-control-link.ts";
 import { ELECTION_TICKS, SimNode } from "./sim-node.ts";
 import { Workload } from "./workload.ts";
 
-const FAULTY_MILLIS = 9_000;
-const CALM_MILLIS_MIN = 1_500;
+const FAULTY_MILLIS = 8_000;
+const CALM_MILLIS_MIN = 2_000;
 /** By then every job must be over and every node must know it. */
 const CALM_MILLIS_MAX = 25_000;
-const STEP_MILLIS = 500;
+const STEP_MILLIS = 250;
 
 /** Whole nodes with real parts, on machines with tasks, under clients and a nemesis. */
 export class NodeSimulation {
@@ -74,7 +74,7 @@ export class NodeSimulation {
   /** Faults, then calm in which every job must end and every node must agree. */
   run(): RunReport {
     for (const peer of this.#cluster.peers) this.#cluster.start(peer);
-    this.#workload.start({ jobCount: this.#profile.jobCount, withinMillis: FAULTY_MILLIS });
+    this.#workload.start({ jobCount: this.#profile.jobCount, withinMillis: FAULTY_MILLIS - 1_000 });
     this.#nemesis.start();
     this.#time.runUntil(FAULTY_MILLIS);
     this.#nemesis.stop();

@@ -107,7 +107,7 @@ function executorOf(options: SimNodeOptions, replica: Replica): Executor {
     specOf,
     ...{ taskHost, controlLink, clock, timers, random, logger },
     stats: () => ({ memoryUsedBytes: 0, cpuUsedMillis: 0 }),
-    settings: { ...tenth(EXECUTOR_DEFAULTS), lookMillis: 100, finishedKept: 10 },
+    settings: { ...tenth(EXECUTOR_DEFAULTS), lookMillis: 200, finishedKept: 10 },
   });
 }
 

@@ -9,6 +9,7 @@ import type { SimNode } from "./sim-node.ts";
 import { scriptCommand } from "./sim-task.ts";
 
 const CALL_MILLIS_MAX = 1_200;
+const LONG_JOBS_UNTIL_MILLIS = 4_000;
 const CALL_LOSS = 0.03;
 
 /** Clients that submit, cancel and read, at any node, and repeat what was not answered. */
@@ -49,7 +50,9 @@ export class Workload {
 
   #submit(): void {
     const jobId = mintJobId((n) => this.#random.below(n));
-    const spec = encodeSpec(randomSpec(this.#random));
+    const spec = encodeSpec(
+      randomSpec(this.#random, this.#cluster.time.now < LONG_JOBS_UNTIL_MILLIS),
+    );
     this.#until({ kind: "submit-jobs", jobs: [{ jobId, spec }] }, (outcome, index) => {
       if (outcome.kind === "refused") {
         throw new PropertyViolated("submissions", `${jobId} is refused: ${outcome.refusal.kind}`);
@@ -108,7 +111,7 @@ export class Workload {
   }
 
   #readLater(): void {
-    this.#cluster.time.after(this.#random.between(50, 250), () => {
+    this.#cluster.time.after(this.#random.between(100, 400), () => {
       if (this.#isOver) return;
       this.#read();
       this.#readLater();
@@ -134,13 +137,13 @@ export class Workload {
   }
 }
 
-function randomSpec(random: SimRandom): JobSpec {
-  const runMillis = random.chance(0.7)
-    ? random.between(5, 250)
-    : random.pick([600, 1_200, 2_500, 4_000]);
+/** Long jobs outlive the outage of their node; they come early, so that the run can end in time. */
+function randomSpec(random: SimRandom, mayBeLong: boolean): JobSpec {
+  const isLong = mayBeLong && random.chance(0.35);
+  const runMillis = isLong ? random.pick([1_200, 2_500, 4_000]) : random.between(5, 400);
   const script = {
     runMillis: Math.floor(runMillis),
-    exitCode: random.chance(0.85) ? 0 : 1,
+    exitCode: isLong || random.chance(0.8) ? 0 : 1,
     obeysTerm: random.chance(0.8),
   };
   return {

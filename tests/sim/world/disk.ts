@@ -165,7 +165,7 @@ class SimLogStore implements LogStore {
 
   write(job: PersistJob, done: Done<void, StorageError>): void {
     this.#process.portCalled();
-    this.#disk.submit(job, (result) => this.#process.run(() => done(result)));
+    this.#disk.submit(job, (result) => this.#process.arrive(() => done(result)));
   }
 
   entries(

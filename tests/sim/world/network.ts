@@ -124,7 +124,7 @@ export class SimNetwork {
       this.#time.after(this.#arrivalMillis(from, to), () => {
         const isStale = (this.#endpoints.get(from)?.life ?? sender.life) !== sender.life;
         if (isStale || this.#endpoints.get(to) !== receiver || this.isCut(from, to)) return;
-        receiver.process.run(() => receiver.onEvent({ kind: "message", message }));
+        receiver.process.arrive(() => receiver.onEvent({ kind: "message", message }));
       });
     }
   }

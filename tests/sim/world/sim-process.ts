@@ -4,7 +4,7 @@ import type { Timers } from "../../../engine/platform/timers.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 /** Unwinds the code of a process that dies in the middle of its own turn. */
-export class ProcessDied extends Error {}
+class ProcessDied extends Error {}
 
 /** One machine's clocks: all its processes share them, and they survive a crash of the machine. */
 export class SimClock implements Clock {
@@ -62,19 +62,32 @@ export class SimProcess implements Timers {
   }
 
   run(turn: () => void): void {
-    if (this.#state === "dead") return;
+    if (this.#enter(turn)) this.#afterTurn();
+  }
+
+  /**
+   * What arrives from outside is only put into an inbox (platform/completion.ts): the turn that
+   * takes it out is the one to be looked at.
+   */
+  arrive(turn: () => void): void {
+    this.#enter(turn);
+  }
+
+  /** True when the turn ran to its end. */
+  #enter(turn: () => void): boolean {
+    if (this.#state === "dead") return false;
     if (this.#state === "frozen") {
       this.#waiting.push(turn);
-      return;
+      return false;
     }
     try {
       turn();
     } catch (error) {
       if (!(error instanceof ProcessDied)) throw error;
       this.#onSuicide();
-      return;
+      return false;
     }
-    this.#afterTurn();
+    return true;
   }
 
   after(millis: number, callback: () => void): () => void {

@@ -45,7 +45,7 @@ export function mixInto(hash: number, value: number): number {
   return mix(hash ^ Math.imul(value | 0, 0x9e3779b1));
 }
 
-export function hashText(text: string): number {
+function hashText(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return hash >>> 0;

@@ -1,0 +1,13 @@
+import { LAYERS } from "./layers.ts";
+import { runBatch, seedsFrom } from "./run.ts";
+
+export type Chunk = { readonly layer: string; readonly from: number; readonly count: number };
+
+/** A thread that runs chunks of seeds; every run is alone in its own virtual time. */
+declare const self: Worker;
+
+self.onmessage = ({ data }: MessageEvent<Chunk>): void => {
+  const simulate = LAYERS[data.layer];
+  if (simulate === undefined) throw new Error(`no layer ${data.layer}`);
+  self.postMessage(runBatch(simulate, seedsFrom(data.from, data.count)));
+};
