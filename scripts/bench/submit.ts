@@ -65,16 +65,17 @@ async function runRound(lab: Lab, options: BenchOptions, plan: RoundPlan): Promi
   const etcd = withEtcd ? await startEtcd(lab, `etcd-${number}`) : null;
   const generator = new LoadGenerator();
   lab.onClose(() => generator.close());
+  const measure = (cluster: RunningCluster, load: Load) =>
+    generator.run({
+      target: cluster.target,
+      load,
+      distinct: options.distinct,
+      warmUpMillis: options.seconds * 1000 * WARM_UP_SHARE,
+      measureMillis: options.seconds * 1000 * (1 - WARM_UP_SHARE),
+    });
+  await warmUp(nl, etcd, measure);
   const round = new Map<string, Measured>();
   for (const one of cases) {
-    const measure = (cluster: RunningCluster, load: Load) =>
-      generator.run({
-        target: cluster.target,
-        load,
-        distinct: options.distinct,
-        warmUpMillis: options.seconds * 1000 * WARM_UP_SHARE,
-        measureMillis: options.seconds * 1000 * (1 - WARM_UP_SHARE),
-      });
     const ofEtcd = () => (etcd === null || one.etcd === null ? null : measure(etcd, one.etcd));
     // Who goes first changes every round, so that a slow drift of the machine favours nobody.
     const early = number % 2 === 0 ? await ofEtcd() : null;
@@ -87,6 +88,20 @@ async function runRound(lab: Lab, options: BenchOptions, plan: RoundPlan): Promi
   await lab.stop(nl.processes, options.profileDirectory === null ? "SIGKILL" : "SIGTERM");
   if (etcd !== null) await lab.stop(etcd.processes);
   return round;
+}
+
+type Measure = (cluster: RunningCluster, load: Load) => Promise<LoadResult>;
+
+/** A server that runs for months is not measured in the second in which its code is compiled. */
+async function warmUp(
+  nl: RunningCluster,
+  etcd: RunningCluster | null,
+  measure: Measure,
+): Promise<void> {
+  for (const { nl: ours, etcd: theirs } of UNARY.slice(1, 3)) {
+    await measure(nl, ours);
+    if (etcd !== null && theirs !== null) await measure(etcd, theirs);
+  }
 }
 
 const HEADINGS = [
