@@ -12,7 +12,7 @@ import { ok } from "../lib/result.ts";
 import type { Answer, Client, Submission, WatchOptions } from "./client.ts";
 import { NodePool } from "./node-pool.ts";
 import { readOutput } from "./output-reading.ts";
-import { specMessage } from "./spec-message.ts";
+import { SUBMIT_JOB, submissionBytes } from "./submission-bytes.ts";
 import { submitBatches } from "./submit-batches.ts";
 import { SubmitStream } from "./submit-stream.ts";
 import { ONCE, READ, UnaryCalls, WRITE } from "./unary-calls.ts";
@@ -70,8 +70,10 @@ type JobCalls = Pick<Client, "submitJob" | "submitJobs" | "getJob" | "listJobs" 
 
 function jobCalls(calls: UnaryCalls): JobCalls {
   return {
-    submitJob: ({ jobId, spec }) =>
-      calls.call(JobsService.submitJob, { jobId, spec: specMessage(spec) }, WRITE),
+    submitJob: async (submission) => {
+      const bytes = submissionBytes(submission);
+      return bytes.ok ? calls.call(SUBMIT_JOB, bytes.value, WRITE) : bytes;
+    },
     submitJobs: (submissions: readonly Submission[]): Answer<readonly SubmitOutcome[]> =>
       submitBatches(calls, submissions),
     getJob: (jobId, options) =>

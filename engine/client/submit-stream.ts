@@ -1,22 +1,16 @@
 import { type ClientDuplexStream, Metadata, type ServiceError } from "@grpc/grpc-js";
-import {
-  JobsService,
-  type SubmitJobRequest,
-  type SubmitOutcome,
-  type SubmitStreamRequest,
-  type SubmitStreamResponse,
-} from "../../proto/gen/nl/v1/jobs.ts";
+import type { SubmitOutcome, SubmitStreamResponse } from "../../proto/gen/nl/v1/jobs.ts";
 import { type NlError, nlError } from "../lib/error-code.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import { callError, mayPass, outcomeError, unreachable } from "./call-error.ts";
 import type { Submission } from "./client.ts";
 import type { NodePool } from "./node-pool.ts";
 import { pause, roundPause } from "./pause.ts";
-import { specMessage } from "./spec-message.ts";
+import { SUBMIT_STREAM, submissionBytes } from "./submission-bytes.ts";
 
 /** Submissions that this side holds, answered or not: more of them are refused at once. */
 const HELD_MAX = 100_000;
-/** Of one message; with the largest spec still below the 256 KiB that a call may have. */
+/** Of one message: below the 256 KiB that a call may have. */
 const MESSAGE_JOBS_MAX = 256;
 const MESSAGE_BYTES_MAX = 96 * 1024;
 /** Jobs sent and not answered. */
@@ -25,13 +19,15 @@ const IN_FLIGHT_MAX = 8_192;
 const GIVE_UP_MILLIS = 60_000;
 
 type Held = {
-  readonly request: SubmitJobRequest;
-  readonly bytes: number;
+  readonly bytes: Uint8Array;
   readonly heldAt: number;
   readonly answer: (result: Result<SubmitOutcome, NlError>) => void;
 };
 
-type Stream = ClientDuplexStream<SubmitStreamRequest, SubmitStreamResponse>;
+type Stream = ClientDuplexStream<
+  Parameters<typeof SUBMIT_STREAM.requestSerialize>[0],
+  SubmitStreamResponse
+>;
 
 /**
  * Many submissions over one stream, pipelined. What is handed over within one turn travels in one
@@ -56,13 +52,14 @@ export class SubmitStream {
   }
 
   /** Resolves with the job's own outcome, also when that is a refusal; bounded by 60 s. */
-  submit({ jobId, spec }: Submission): Promise<Result<SubmitOutcome, NlError>> {
+  submit(submission: Submission): Promise<Result<SubmitOutcome, NlError>> {
     if (this.#isClosed) return Promise.resolve(err(closed()));
     if (this.#queue.length + this.#inFlight >= HELD_MAX) return Promise.resolve(err(tooMany()));
-    const request = { jobId, spec: specMessage(spec) };
+    const encoded = submissionBytes(submission);
+    if (!encoded.ok) return Promise.resolve(encoded);
+    const bytes = encoded.value;
     return new Promise((resolve) => {
-      const bytes = roughBytes(request);
-      this.#queue.push({ request, bytes, heldAt: performance.now(), answer: resolve });
+      this.#queue.push({ bytes, heldAt: performance.now(), answer: resolve });
       this.#wake();
     });
   }
@@ -101,7 +98,7 @@ export class SubmitStream {
       this.#sequence += 1;
       this.#sent.set(this.#sequence, batch);
       this.#inFlight += batch.length;
-      const jobs = batch.map((held) => held.request);
+      const jobs = batch.map((held) => held.bytes);
       this.#isBlocked = !stream.write({ sequence: this.#sequence, jobs });
     }
     this.#queue = this.#queue.slice(at);
@@ -114,7 +111,7 @@ export class SubmitStream {
     this.#isConnecting = false;
     if (this.#isClosed) return;
     if (channel === undefined) return this.#onBroken(address, unreachable([address], ""));
-    const { path, requestSerialize, responseDeserialize } = JobsService.submitStream;
+    const { path, requestSerialize, responseDeserialize } = SUBMIT_STREAM;
     const stream: Stream = channel.makeBidiStreamRequest(
       path,
       requestSerialize,
@@ -191,21 +188,12 @@ function takeMessage(queue: readonly Held[], from: number): readonly Held[] {
   let to = from;
   let bytes = 0;
   for (let held = queue[to]; held !== undefined; held = queue[to]) {
-    const isFull = bytes + held.bytes > MESSAGE_BYTES_MAX || to - from >= MESSAGE_JOBS_MAX;
+    const isFull = bytes + held.bytes.length > MESSAGE_BYTES_MAX || to - from >= MESSAGE_JOBS_MAX;
     if (isFull && to > from) break;
-    bytes += held.bytes;
+    bytes += held.bytes.length;
     to += 1;
   }
   return queue.slice(from, to);
-}
-
-/** Small specs are guessed; only large words are worth counting. */
-function roughBytes({ spec }: SubmitJobRequest): number {
-  let bytes = 256;
-  for (const word of spec?.command ?? []) bytes += word.length * 3;
-  for (const [key, value] of Object.entries(spec?.env ?? {}))
-    bytes += key.length + value.length * 3;
-  return bytes;
 }
 
 const closed = (): NlError => nlError("unreachable", "this client was closed", "open another one");

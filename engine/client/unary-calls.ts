@@ -55,12 +55,14 @@ export class UnaryCalls {
     request: Req,
     traits: Traits,
   ): Promise<Result<Res, NlError>> {
+    const bytes = encode(rpc, request);
+    if (!bytes.ok) return bytes;
     const effort: Effort = { traits, startedAt: performance.now(), tries: 0 };
     for (;;) {
       const address = this.#pool.current;
       const triedAt = performance.now();
       const left = this.#timeoutMillis - (triedAt - effort.startedAt);
-      const answer = await this.#tryOnce(rpc, request, { traits, address, left });
+      const answer = await this.#tryOnce(rpc, bytes.value, { traits, address, left });
       if (answer.ok) return answer;
       effort.tries += 1;
       // A call that may last was heard and waited on: patience begins anew.
@@ -84,9 +86,9 @@ export class UnaryCalls {
     return null;
   }
 
-  async #tryOnce<Req, Res>(
-    rpc: Rpc<Req, Res>,
-    request: Req,
+  async #tryOnce<Res>(
+    rpc: Rpc<never, Res>,
+    request: Buffer,
     how: { readonly traits: Traits; readonly address: string; readonly left: number },
   ): Promise<Answer<Res>> {
     const connected = this.#pool.connected(how.address);
@@ -99,11 +101,11 @@ export class UnaryCalls {
     return this.#send(channel, rpc, { ...how, request, millis });
   }
 
-  #send<Req, Res>(
+  #send<Res>(
     channel: Channel,
-    rpc: Rpc<Req, Res>,
+    rpc: Rpc<never, Res>,
     how: {
-      readonly request: Req;
+      readonly request: Buffer;
       readonly traits: Traits;
       readonly address: string;
       readonly millis: number;
@@ -112,7 +114,7 @@ export class UnaryCalls {
     return new Promise((resolve) => {
       const call = channel.makeUnaryRequest(
         rpc.path,
-        rpc.requestSerialize,
+        asIs,
         rpc.responseDeserialize,
         how.request,
         { deadline: Date.now() + how.millis },
@@ -170,3 +172,14 @@ export class UnaryCalls {
 }
 
 const stopped = (): NlError => nlError("timed_out", "the wait was given up", "ask again");
+
+const asIs = (bytes: Buffer): Buffer => bytes;
+
+/** Once for all tries. The codec throws at a number that no message can carry. */
+function encode<Req, Res>(rpc: Rpc<Req, Res>, request: Req): Result<Buffer, NlError> {
+  try {
+    return ok(rpc.requestSerialize(request));
+  } catch (error) {
+    return err(nlError("invalid_argument", `the request cannot be sent: ${String(error)}`));
+  }
+}
