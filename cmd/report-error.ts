@@ -18,10 +18,8 @@ export function reportError(error: NlError, world: World, format: string | null)
 export const exitCodeOf = (error: NlError, exitsAsJob: boolean): number =>
   exitsAsJob ? EXIT_NL_TROUBLE : ERROR_CODES[error.code].exit;
 
-export const EXIT_OK = 0;
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
-export const EXIT_UNREACHABLE = 5;
 export const EXIT_PARTLY_FAILED = 8;
 export const EXIT_NOT_MET = 9;
 export const EXIT_BUG = 70;

@@ -18,7 +18,7 @@ export const EMPTY_LINE: Line = [];
 
 export const lineText = (line: Line): string => line.map(({ text }) => text).join("");
 
-export const lineWidth = (line: Line): number =>
+const lineWidth = (line: Line): number =>
   line.reduce((width, { text }) => width + cellWidth(text), 0);
 
 /** `left` and `right` at the two ends of a line of `width` cells; the left gives way. */
