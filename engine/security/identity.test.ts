@@ -67,6 +67,19 @@ describe("identify", () => {
     expect(identifyCaller({}, "blue")).toEqual({ ok: false, error: { kind: "no-certificate" } });
   });
 
+  test("remembers a connection's certificate, but not for another cluster", async () => {
+    const san = new x509.SubjectAlternativeNameExtension([url(node)]);
+    const raw = await certificate([{ CN: ["n1"] }], [san]);
+    const auth = { sslPeerCertificate: { raw } };
+
+    const first = identifyCaller(auth, "blue");
+
+    expect(first.ok).toBe(true);
+    expect(identifyCaller(auth, "blue")).toBe(first);
+    expect(identifyCaller(auth, "green")).toMatchObject({ error: { kind: "other-cluster" } });
+    expect(identifyCaller(auth, "blue")).toEqual(first);
+  });
+
   test("is total: truncated or changed anywhere, it gives a value, never an exception", async () => {
     const san = new x509.SubjectAlternativeNameExtension([url(node)]);
     const der = await certificate([{ CN: ["n1"] }], [san]);

@@ -39,13 +39,26 @@ const OID_ORGANIZATIONAL_UNIT = "55040b";
 export const isName = (text: string): boolean => NAME.test(text);
 const isRole = (text: string): text is Role => ROLES.some((role) => role === text);
 
+type Identified = {
+  readonly clusterId: string;
+  readonly result: Result<Principal, IdentityError>;
+};
+
+/** By the very bytes that one connection keeps: they are read once, not for each of its calls. */
+const identified = new WeakMap<Uint8Array, Identified>();
+
 /** Identity of a gRPC caller: from the certificate that TLS has verified, from nothing else. */
 export function identifyCaller(
   auth: CallerAuth,
   clusterId: string,
 ): Result<Principal, IdentityError> {
   const raw = auth.sslPeerCertificate?.raw;
-  return raw === undefined ? err({ kind: "no-certificate" }) : identify(raw, clusterId);
+  if (raw === undefined) return err({ kind: "no-certificate" });
+  const known = identified.get(raw);
+  if (known?.clusterId === clusterId) return known.result;
+  const result = identify(raw, clusterId);
+  identified.set(raw, { clusterId, result });
+  return result;
 }
 
 /**

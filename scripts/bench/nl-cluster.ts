@@ -98,7 +98,8 @@ function agentCommand(directory: string, options: NlOptions): readonly string[] 
   if (options.binary !== null) return [options.binary, ...words];
   const [bun = process.execPath, ...rest] = selfCommand(...words);
   if (options.profileDirectory === null) return [bun, ...rest];
-  return [bun, "--cpu-prof", `--cpu-prof-dir=${options.profileDirectory}`, ...rest];
+  const folder = `--cpu-prof-dir=${options.profileDirectory}`;
+  return [bun, "--cpu-prof", "--cpu-prof-interval=250", folder, ...rest];
 }
 
 async function leaderOf(targets: readonly Target[]): Promise<number | null> {
