@@ -41,6 +41,7 @@ export class Chaos {
   readonly #leaders = new Map<Term, PeerId>();
   readonly #committed = new Map<number, Entry>();
   #inFlight: Message[] = [];
+  #isolated: PeerId | null = null;
   #proposals = 0;
   /** Who lost a part of its disk and has not recovered: at most one at a time. */
   damaged: PeerId | null = null;
@@ -66,6 +67,7 @@ export class Chaos {
 
   /** No faults any more: everything in flight arrives, every disk keeps up. */
   calm(rounds: number): void {
+    this.#isolated = null;
     for (let i = 0; i < rounds; i++) {
       for (const node of this.nodes.values()) {
         node.raft.tick();
@@ -80,16 +82,28 @@ export class Chaos {
   #act(): void {
     const node = this.rng.pick([...this.nodes.values()]);
     const dice = this.rng.below(1000);
-    if (dice < 550) this.#deliverOne();
-    else if (dice < 700) this.#turn(node);
-    else if (dice < 850) node.sync(1);
-    else if (dice < 930) node.raft.tick();
-    else if (dice < 985) this.#propose();
-    else if (dice < 988) this.#crash(node);
-    else if (dice < 992) this.#changeConf();
-    else if (dice < 996) node.makeSnapshot(this.rng.below(3));
-    else if (dice < 998) this.#transfer();
-    else node.raft.input({ kind: "campaign" });
+    if (dice < 520) this.#deliverOne();
+    else if (dice < 660) this.#turn(node);
+    else if (dice < 790) node.sync(1);
+    else if (dice < 900) node.raft.tick();
+    else if (dice < 960) this.#propose();
+    else this.#disturb(node, dice - 960);
+  }
+
+  #disturb(node: TestNode, dice: number): void {
+    if (dice < 4) this.#crash(node);
+    else if (dice < 8) this.#changeConf();
+    else if (dice < 12) node.makeSnapshot(this.rng.below(3));
+    else if (dice < 14) this.#transfer();
+    else if (dice < 26) node.raft.input({ kind: "campaign" });
+    else if (dice < 30) this.#isolated = this.#leader() ?? node.id;
+    else if (dice < 38) this.#isolated = null;
+    else node.raft.input({ kind: "unreachable", peer: peer(this.rng.pick(IDS)) });
+  }
+
+  #leader(): PeerId | null {
+    const leaders = [...this.nodes.values()].filter(({ raft }) => raft.status().role === "leader");
+    return leaders[0]?.id ?? null;
   }
 
   #deliverOne(): void {
@@ -97,7 +111,8 @@ export class Chaos {
     const place = this.rng.chance(80) ? 0 : this.rng.below(this.#inFlight.length);
     const [message] = this.#inFlight.splice(place, 1);
     if (message === undefined) return;
-    if (this.rng.chance(3)) this.#lose(message);
+    const isCut = message.from === this.#isolated || message.to === this.#isolated;
+    if (isCut || this.rng.chance(3)) this.#lose(message);
     else this.#step(message);
     if (this.rng.chance(3)) this.#inFlight.push(message);
   }
