@@ -24,7 +24,7 @@ export type NodeConfig = {
 
 export type Profile = "development" | "staging" | "production";
 
-export type DriverPolicy = {
+type DriverPolicy = {
   readonly choice: "auto" | "docker" | "process" | "plain";
   /** Whether `auto` may end at `plain`, which has no sandbox. */
   readonly plainAllowed: boolean;

@@ -265,7 +265,7 @@ describe("plan: limits", () => {
   });
 });
 
-describe("plan: any cluster", () => {
+describe("plan: every cluster", () => {
   const size = fc.record({
     slots: fc.nat({ max: 4 }),
     cpuMillis: fc.constantFrom(0, 500, 1_000, 4_000),

@@ -3,7 +3,7 @@ import type { Attempt, NodeRecord } from "./cluster-state.ts";
 import type { Outcome } from "./command.ts";
 import type { ClusterState } from "./create-state.ts";
 import type { Fact } from "./fact.ts";
-import type { StoredJob } from "./state-store.ts";
+import type { NewJob, StoredJob } from "./state-store.ts";
 
 /**
  * One entry being applied: the state it may write, the values it was given, and the facts so far.
@@ -29,7 +29,7 @@ export class Applying {
     this.principal = entry.principal;
   }
 
-  addJob(job: Parameters<ClusterState["addJob"]>[0]): void {
+  addJob(job: NewJob): void {
     this.#tellJob(this.state.addJob(job));
   }
 

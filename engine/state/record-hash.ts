@@ -1,4 +1,13 @@
-import type { Attempt, Job, JobRun, NodeRecord } from "./cluster-state.ts";
+import type {
+  Attempt,
+  AttemptCause,
+  AttemptState,
+  Job,
+  JobReason,
+  JobRun,
+  JobState,
+  NodeRecord,
+} from "./cluster-state.ts";
 
 /**
  * Hashes one record into two 32-bit lanes. The lanes are mutable registers of this object, so that
@@ -51,13 +60,57 @@ export type HashLanes = { readonly low: number; readonly high: number };
 
 const hasher = new RecordHasher();
 
+/** Words that every record carries are hashed as numbers: they are most of its letters. */
+const STATE_NUMBERS: Readonly<Record<JobState | AttemptState, number>> = {
+  pending: 1,
+  assigned: 2,
+  running: 3,
+  completed: 4,
+  failed: 5,
+  cancelled: 6,
+  starting: 7,
+  exited: 8,
+  declined: 9,
+  lost: 10,
+};
+
+const REASON_NUMBERS: Readonly<Record<JobReason, number>> = {
+  "": 0,
+  queued: 1,
+  backoff: 2,
+  cancelling: 3,
+  "exit-code": 4,
+  signal: 5,
+  timeout: 6,
+  "start-timeout": 7,
+  "oom-killed": 8,
+  killed: 9,
+  "output-limit": 10,
+  "not-started": 11,
+  "no-docker": 12,
+  "no-image": 13,
+  "node-lost": 14,
+  "agent-fault": 15,
+  "lost-too-often": 16,
+};
+
+const CAUSE_NUMBERS: Readonly<Record<AttemptCause, number>> = {
+  first: 1,
+  retry: 2,
+  "node-lost": 3,
+  drain: 4,
+  declined: 5,
+  "agent-fault": 6,
+};
+
 /** The returned lanes are overwritten by the next call. */
-export function hashJob(job: Job): HashLanes {
+export function hashJob(job: Job & { readonly spec: HashLanes }): HashLanes {
   hasher.begin(1);
   hasher.text(job.id);
-  hasher.text(job.spec.hash);
-  hasher.text(job.state);
-  hasher.text(job.reason);
+  hasher.word(job.spec.low);
+  hasher.word(job.spec.high);
+  hasher.word(STATE_NUMBERS[job.state]);
+  hasher.word(REASON_NUMBERS[job.reason]);
   hasher.number(job.submittedAt);
   hasher.number(job.submittedIndex);
   hasher.number(job.updatedIndex);
@@ -77,7 +130,7 @@ function feedRun(run: JobRun): void {
   hasher.number(run.failures);
   hasher.number(run.losses);
   hasher.number(run.notBefore);
-  hasher.text(run.cause);
+  hasher.word(CAUSE_NUMBERS[run.cause]);
   hasher.number(run.cancelRequestedAt);
   hasher.text(run.detail);
 }
@@ -88,8 +141,8 @@ export function hashAttempt(attempt: Attempt): HashLanes {
   hasher.text(attempt.id);
   hasher.text(attempt.nodeId);
   hasher.number(attempt.fence);
-  hasher.text(attempt.state);
-  hasher.text(attempt.cause);
+  hasher.word(STATE_NUMBERS[attempt.state]);
+  hasher.word(CAUSE_NUMBERS[attempt.cause]);
   hasher.number(attempt.assignedAt);
   hasher.number(attempt.startedAt);
   hasher.number(attempt.finishedAt);
@@ -147,14 +200,21 @@ export function hashScalars(scalars: {
   return hasher;
 }
 
-/** Sixteen hex digits for bytes, the same on every machine. */
-export function hashBytes(bytes: Uint8Array): string {
+/** The returned lanes are overwritten by the next call. */
+export function hashBytes(bytes: Uint8Array): HashLanes {
   hasher.begin(5);
   hasher.word(bytes.length);
-  for (let i = 0; i < bytes.length; i++) hasher.word(bytes[i] ?? 0);
+  for (let i = 0; i < bytes.length; i += 4) hasher.word(fourBytes(bytes, i));
   hasher.end();
-  return hexOf(hasher);
+  return hasher;
 }
+
+/** Zeros beyond the end; the length is hashed as well. */
+const fourBytes = (bytes: Uint8Array, at: number): number =>
+  (bytes[at] ?? 0) |
+  ((bytes[at + 1] ?? 0) << 8) |
+  ((bytes[at + 2] ?? 0) << 16) |
+  ((bytes[at + 3] ?? 0) << 24);
 
 /** A uniform number in [0, 1) that every replica derives alike from `text`. */
 export function fractionOf(text: string): number {

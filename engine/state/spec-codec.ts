@@ -1,4 +1,3 @@
-import { BinaryReader } from "@bufbuild/protobuf/wire";
 import { JobSpec as WireSpec } from "../../proto/gen/nl/v1/spec.ts";
 import type { DriverChoice, JobSpec, OnLost } from "../lib/job-spec.ts";
 import { err, ok, type Result } from "../lib/result.ts";
@@ -69,20 +68,42 @@ export function decodeSpec(bytes: Uint8Array): Result<JobSpec, string> {
 
 /**
  * Reads the priority alone: submit needs nothing else of a spec, and decoding all of it would cost
- * more than the rest of apply. 0 when the bytes are not a spec.
+ * more than the rest of apply. Reads the bytes where they are: a reader object would hang an
+ * ArrayBuffer on them, 100 B for as long as the job is kept. 0 when the bytes are not a spec.
  */
 export function priorityOf(bytes: Uint8Array): number {
-  try {
-    const reader = new BinaryReader(bytes);
-    while (reader.pos < reader.len) {
-      const tag = reader.uint32();
-      if (tag === PRIORITY_TAG) return reader.uint32();
-      reader.skip(tag & 7);
-    }
-    return 0;
-  } catch (_notASpec) {
-    return 0;
+  let position = 0;
+  while (position < bytes.length) {
+    const tag = varintAt(bytes, position);
+    const value = varintAt(bytes, tag.end);
+    if (tag.value === PRIORITY_TAG) return value.value;
+    const wireType = tag.value & 7;
+    if (wireType === VARINT) position = value.end;
+    else if (wireType === BYTES) position = value.end + value.value;
+    else return 0;
   }
+  return 0;
+}
+
+const VARINT = 0;
+const BYTES = 2;
+
+type Varint = { readonly value: number; readonly end: number };
+
+const VARINT_BYTES_MAX = 8;
+
+/** Up to 53 bits; what is longer is no value of a spec, and ends the reading. */
+function varintAt(bytes: Uint8Array, start: number): Varint {
+  let value = 0;
+  let scale = 1;
+  let end = start;
+  for (; end < bytes.length && end - start < VARINT_BYTES_MAX; end++) {
+    const byte = bytes[end] ?? 0;
+    value += (byte & 0x7f) * scale;
+    scale *= 0x80;
+    if (byte < 0x80) return { value, end: end + 1 };
+  }
+  return { value: 0, end: bytes.length };
 }
 
 function decodeWire(bytes: Uint8Array): WireSpec | null {

@@ -12,7 +12,8 @@ const decoded = new Map<SpecRecord, JobSpec>();
 export function specOf(record: SpecRecord): JobSpec {
   const known = decoded.get(record);
   if (known !== undefined) return known;
-  const result = decodeSpec(record.bytes);
+  // A copy, because reading hangs an ArrayBuffer on the bytes, which outlives the decoded spec.
+  const result = decodeSpec(new Uint8Array(record.bytes));
   if (!result.ok) throw new InvariantError(`spec ${record.hash} in the state: ${result.error}`);
   if (decoded.size >= DECODED_MAX) {
     for (const oldest of decoded.keys()) {

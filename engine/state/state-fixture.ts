@@ -52,7 +52,7 @@ export const nodeInfo = (number: number, change: Partial<RegisterNode> = {}): Re
   ...change,
 });
 
-export const reportOf = (attempt: Attempt, change: Partial<AttemptReport>): AttemptReport => ({
+const reportOf = (attempt: Attempt, change: Partial<AttemptReport>): AttemptReport => ({
   attemptId: attempt.id,
   nodeId: attempt.nodeId,
   fence: attempt.fence,

@@ -9,17 +9,19 @@ import type {
   JobCounts,
   JobState,
   NodeRecord,
-  SpecRecord,
 } from "./cluster-state.ts";
 import { ordinalOf, PendingQueue, queueKey, type Waiting } from "./pending-queue.ts";
 import { hashAttempt, hashJob, hashNode, hashScalars } from "./record-hash.ts";
 import { priorityOf } from "./spec-codec.ts";
-import { SpecTable } from "./spec-table.ts";
+import { type InternedSpec, SpecTable } from "./spec-table.ts";
 import { StateHash } from "./state-hash.ts";
 import { SubmitOrder } from "./submit-order.ts";
 
 /** A job as it is kept: its place in the queue is computed once, when it is submitted. */
-export type StoredJob = Job & { readonly queueKey: number };
+export type StoredJob = NewJob & { readonly queueKey: number };
+
+/** A job to submit: its spec has been interned, so its hash is at hand as numbers. */
+export type NewJob = Job & { readonly spec: InternedSpec };
 
 export type StateLimits = {
   /** Job records, over or not; the next submission is refused (SEMANTICS S12). */
@@ -142,7 +144,7 @@ export class StateStore implements ClusterView {
   }
 
   /** The one copy of these bytes. */
-  internSpec(bytes: Uint8Array): SpecRecord {
+  internSpec(bytes: Uint8Array): InternedSpec {
     return this.#specs.intern(bytes);
   }
 
@@ -163,7 +165,7 @@ export class StateStore implements ClusterView {
     this.#featureLevel = level;
   }
 
-  addJob(job: Job): StoredJob {
+  addJob(job: NewJob): StoredJob {
     assert(!this.#jobs.has(job.id), "a submitted job is new");
     const key = queueKey(priorityOf(job.spec.bytes), this.#order.append(job.id));
     const stored: StoredJob = {

@@ -27,7 +27,7 @@ const holds = (job: StoredJob, node: NodeRecord, assignment: Assignment): boolea
   job.state === "pending" && assignment.number === (job.run?.attempt ?? 0) + 1 && acceptsWork(node);
 
 /** Replicated facts only; who is merely suspect is the leader's own knowledge. */
-export const acceptsWork = (node: NodeRecord): boolean =>
+const acceptsWork = (node: NodeRecord): boolean =>
   node.registered &&
   node.liveness === "alive" &&
   node.drain === null &&
