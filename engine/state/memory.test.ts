@@ -13,7 +13,8 @@ function sequence(): (below: number) => number {
   let state = 42;
   return (below) => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return (state >>> 8) % below;
+    // The high bits: the low ones of this generator repeat after a few thousand draws.
+    return Math.floor((state / 2 ** 32) * below);
   };
 }
 

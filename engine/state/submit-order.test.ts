@@ -7,11 +7,12 @@ describe("SubmitOrder", () => {
   test("finds by a prefix of any length what a scan finds", () => {
     let seed = 7;
     const below = (n: number): number => {
-      seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
-      return (seed >>> 8) % n;
+      seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
+      return Math.floor((seed / 2 ** 32) * n);
     };
     const order = new SubmitOrder();
     const ids = Array.from({ length: 3_000 }, () => mintJobId(below));
+    expect(new Set(ids).size).toBe(ids.length);
     ids.forEach((id, ordinal) => {
       expect(order.append(id)).toBe(ordinal);
     });
