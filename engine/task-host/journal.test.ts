@@ -56,27 +56,27 @@ async function opened(): Promise<Journal> {
   return result.value;
 }
 
-test("remembers what was accepted, started and how it ended", async () => {
+test("remembers what was accepted and started", async () => {
+  const journal = await opened();
+  const attemptId = "a.1" as AttemptId;
+  await journal.append({ kind: "intent", request: request("a.1"), at });
+  await journal.append({ kind: "started", attemptId, driver: "plain", at });
+
+  expect((await opened()).tasks.get(attemptId)).toMatchObject({
+    kind: "unfinished",
+    request: { fence: 1, spec: { command: ["true"] } },
+    started: { driver: "plain" },
+  });
+});
+
+test("remembers how a task ended, and no longer what it was", async () => {
   const journal = await opened();
   await journal.append({ kind: "intent", request: request("a.1"), at });
-  const started = {
-    kind: "started",
-    attemptId: "a.1" as AttemptId,
-    driver: "plain",
-    pid: 7,
-    at,
-  } as const;
-  await journal.append(started);
   await journal.append({ kind: "exit", status: exited("a.1") });
-  await journal.close();
 
   const task = (await opened()).tasks.get("a.1" as AttemptId);
 
-  expect(task).toMatchObject({
-    request: { fence: 1, spec: { command: ["true"] } },
-    started: { driver: "plain", pid: 7 },
-    exit: { exitCode: 3 },
-  });
+  expect(task).toEqual({ kind: "finished", status: exited("a.1") });
 });
 
 test("forgets what was removed", async () => {

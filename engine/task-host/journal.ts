@@ -1,6 +1,6 @@
 import { type FileHandle, open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
-import { assert } from "../lib/assert.ts";
+import { assert, unreachable } from "../lib/assert.ts";
 import type { AttemptId, UnixMillis } from "../lib/ids.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import type { TaskRequest, TaskStatus } from "../platform/task-host.ts";
@@ -9,28 +9,28 @@ import type { TaskRequest, TaskStatus } from "../platform/task-host.ts";
 export type JournalRecord =
   /** Durable before anything of the task exists: this attempt id is used up. */
   | { readonly kind: "intent"; readonly request: TaskRequest; readonly at: UnixMillis }
-  | {
-      readonly kind: "started";
-      readonly attemptId: AttemptId;
-      readonly driver: TaskStatus["driver"];
-      readonly pid: number;
-      readonly at: UnixMillis;
-    }
+  | StartedRecord
   /** Durable before it is reported. */
   | { readonly kind: "exit"; readonly status: TaskStatus }
   | { readonly kind: "removed"; readonly attemptId: AttemptId };
 
-/** One attempt as the journal tells it. */
-export type JournalledTask = {
-  readonly request: TaskRequest;
-  readonly acceptedAt: UnixMillis;
-  readonly started: {
-    readonly driver: string;
-    readonly pid: number;
-    readonly at: UnixMillis;
-  } | null;
-  readonly exit: TaskStatus | null;
+type StartedRecord = {
+  readonly kind: "started";
+  readonly attemptId: AttemptId;
+  readonly driver: TaskStatus["driver"];
+  readonly at: UnixMillis;
 };
+
+/** One attempt as the journal tells it. What is finished needs no spec any more. */
+export type JournalledTask =
+  | {
+      readonly kind: "unfinished";
+      readonly request: TaskRequest;
+      readonly acceptedAt: UnixMillis;
+      /** Null: at most about to start. */
+      readonly started: Omit<StartedRecord, "kind" | "attemptId"> | null;
+    }
+  | { readonly kind: "finished"; readonly status: TaskStatus };
 
 export type JournalError = { readonly kind: "damaged"; readonly detail: string };
 
@@ -139,25 +139,37 @@ export class Journal {
 }
 
 function note(tasks: Map<AttemptId, JournalledTask>, record: JournalRecord): void {
-  if (record.kind === "intent") {
-    const { request, at } = record;
-    tasks.set(request.attemptId, { request, acceptedAt: at, started: null, exit: null });
-    return;
+  switch (record.kind) {
+    case "intent": {
+      const { request, at } = record;
+      const task = { kind: "unfinished", request, acceptedAt: at, started: null } as const;
+      tasks.set(request.attemptId, task);
+      break;
+    }
+    case "started": {
+      const task = tasks.get(record.attemptId);
+      const { driver, at } = record;
+      if (task?.kind !== "unfinished") break;
+      tasks.set(record.attemptId, { ...task, started: { driver, at } });
+      break;
+    }
+    case "exit":
+      tasks.set(record.status.attemptId, { kind: "finished", status: record.status });
+      break;
+    case "removed":
+      tasks.delete(record.attemptId);
+      break;
+    default:
+      unreachable(record);
   }
-  const id = record.kind === "exit" ? record.status.attemptId : record.attemptId;
-  const task = tasks.get(id);
-  if (task === undefined) return;
-  if (record.kind === "removed") tasks.delete(id);
-  else if (record.kind === "exit") tasks.set(id, { ...task, exit: record.status });
-  else tasks.set(id, { ...task, started: record });
 }
 
-function recordsOf({ request, acceptedAt, started, exit }: JournalledTask): JournalRecord[] {
-  const { attemptId } = request;
-  const records: JournalRecord[] = [{ kind: "intent", request, at: acceptedAt }];
-  if (started !== null) records.push({ kind: "started", attemptId, ...started });
-  if (exit !== null) records.push({ kind: "exit", status: exit });
-  return records;
+function recordsOf(task: JournalledTask): readonly JournalRecord[] {
+  if (task.kind === "finished") return [{ kind: "exit", status: task.status }];
+  const { request, acceptedAt, started } = task;
+  const intent = { kind: "intent", request, at: acceptedAt } as const;
+  if (started === null) return [intent];
+  return [intent, { kind: "started", attemptId: request.attemptId, ...started }];
 }
 
 /** `<crc32 of the rest in hex> <JSON>` and a newline. */

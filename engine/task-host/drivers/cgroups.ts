@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { readdir, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Resources } from "../../lib/job-spec.ts";
@@ -15,6 +15,9 @@ export type TaskCgroup = {
   /** Waits a moment until it is empty; what stays is swept by the next host. */
   remove(): Promise<void>;
 };
+
+/** The host's own, beside those of its tasks. */
+export const HOST_CGROUP = "host";
 
 const CPU_PERIOD_MICROS = 100_000;
 const MEMORY_MINIMUM_BYTES = 4 * 1024 * 1024;
@@ -76,18 +79,8 @@ export class Cgroups {
 
   async names(): Promise<readonly string[]> {
     const entries = await readdir(this.#parents[0] ?? "", { withFileTypes: true });
-    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  }
-
-  /** Removes the host's own folders; what is not empty stays. */
-  close(): void {
-    for (const parent of this.#parents) {
-      try {
-        rmdirSync(parent);
-      } catch {
-        // A task's cgroup is still there: the next host sweeps it.
-      }
-    }
+    const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+    return folders.filter((name) => name !== HOST_CGROUP);
   }
 
   #foldersOf(name: string): readonly string[] {
