@@ -170,8 +170,8 @@ export interface ClusterView {
   ready(now: UnixMillis): IterableIterator<Job>;
   /** When the next job's backoff ends after `now`; null when none waits for a time. */
   nextDueAt(now: UnixMillis): UnixMillis | null;
-  /** Newest first by submission. */
-  newestFirst(): IterableIterator<Job>;
+  /** Newest first by submission; with `olderThan` from the job before that one on, at no cost. */
+  newestFirst(olderThan?: JobId): IterableIterator<Job>;
   /** Jobs whose id starts with `prefix`, at most `limit`. */
   findByPrefix(prefix: string, limit: number): readonly Job[];
 }

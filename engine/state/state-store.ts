@@ -135,8 +135,10 @@ export class StateStore implements ClusterView {
     return this.#queue.nextDueAt(now);
   }
 
-  *newestFirst(): IterableIterator<Job> {
-    for (const id of this.#order.newestFirst()) yield this.#known(id);
+  *newestFirst(olderThan?: JobId): IterableIterator<Job> {
+    const start = olderThan === undefined ? undefined : this.#jobs.get(olderThan);
+    const end = start === undefined ? this.#order.size : ordinalOf(start.queueKey);
+    for (const id of this.#order.newestFirst(end)) yield this.#known(id);
   }
 
   findByPrefix(prefix: string, limit: number): readonly Job[] {

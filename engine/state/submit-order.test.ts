@@ -27,6 +27,7 @@ describe("SubmitOrder", () => {
       }),
     );
     expect([...order.newestFirst()]).toEqual(ids.toReversed());
+    expect([...order.newestFirst(2)]).toEqual(ids.slice(0, 2).toReversed());
   });
 
   test("a prefix of characters that no id has finds nothing", () => {

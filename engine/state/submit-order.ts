@@ -41,8 +41,9 @@ export class SubmitOrder {
     return id;
   }
 
-  *newestFirst(): IterableIterator<JobId> {
-    for (let ordinal = this.#ids.length - 1; ordinal >= 0; ordinal--) yield this.at(ordinal);
+  /** Those before `end`, the ordinal of a job or `size`. */
+  *newestFirst(end: number = this.#ids.length): IterableIterator<JobId> {
+    for (let ordinal = end - 1; ordinal >= 0; ordinal--) yield this.at(ordinal);
   }
 
   /** Newest first within three leading characters; at most `limit`. */

@@ -1,5 +1,6 @@
 import type { ListJobsRequest, ListJobsResponse } from "../../../proto/gen/nl/v1/jobs.ts";
 import { type NlError, nlError } from "../../lib/error-code.ts";
+import type { JobId } from "../../lib/ids.ts";
 import { err, ok, type Result } from "../../lib/result.ts";
 import type { ClusterView, Job, JobState } from "../../state/cluster-state.ts";
 import type { Caller } from "../caller.ts";
@@ -48,7 +49,7 @@ export async function listJobs(
 }
 
 /** Position of the last job of the page before: submission index, then id within that entry. */
-type Cursor = { readonly index: number; readonly id: string };
+type Cursor = { readonly index: number; readonly id: JobId };
 
 function collect(
   view: ClusterView,
@@ -75,10 +76,13 @@ function collect(
 
 /** The jobs older than the cursor; its own job may be gone by now. */
 function* after(view: ClusterView, cursor: Cursor | null): IterableIterator<Job> {
-  let isPast = cursor === null;
+  const isThere = cursor !== null && view.jobs.has(cursor.id);
+  if (cursor === null || isThere) {
+    yield* view.newestFirst(cursor?.id);
+    return;
+  }
   for (const job of view.newestFirst()) {
-    if (cursor === null || isPast || job.submittedIndex < cursor.index) yield job;
-    else if (job.id === cursor.id) isPast = true;
+    if (job.submittedIndex <= cursor.index) yield job;
   }
 }
 
@@ -108,7 +112,7 @@ function parseCursor(text: string): Result<Cursor | null, NlError> {
   if (index === undefined || id === undefined) {
     return err(nlError("invalid_argument", "this is not a cursor", "use next_cursor as it came"));
   }
-  return ok({ index: Number(index), id });
+  return ok({ index: Number(index), id: id as JobId });
 }
 
 const unknownState = (): NlError =>
