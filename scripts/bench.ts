@@ -1,13 +1,20 @@
 import { Lab } from "./bench/lab.ts";
 import { runLoadProgram } from "./bench/load-program.ts";
 import { parseOptions } from "./bench/options.ts";
-import { benchSubmit } from "./bench/submit.ts";
+import { benchUp } from "./bench/startup.ts";
+import { benchSubmit, reportJobRates } from "./bench/submit.ts";
 
-/** `bun run bench submit`: see scripts/bench/README.md. */
+/** `bun run bench submit`, `bun run bench up`: see scripts/bench/README.md. */
 
-const USAGE = `usage: bun run bench submit [options]
+const USAGE = `usage: bun run bench submit|up|jobs [options]
 options: --rounds N --seconds S --only TEXT --no-etcd --distinct --binary PATH
          --profile DIR --data DIR`;
+
+const BENCHES = new Map([
+  ["submit", benchSubmit],
+  ["jobs", reportJobRates],
+  ["up", benchUp],
+]);
 
 const [what = "", ...words] = process.argv.slice(2);
 process.exit(await main());
@@ -17,14 +24,15 @@ async function main(): Promise<number> {
     await runLoadProgram();
     return 0;
   }
-  if (what !== "submit") {
+  const bench = BENCHES.get(what);
+  if (bench === undefined) {
     console.error(USAGE);
     return 2;
   }
   const options = parseOptions(words);
   const lab = new Lab(options.data);
   try {
-    await benchSubmit(lab, options);
+    await bench(lab, options);
     return 0;
   } catch (error) {
     console.error(`error: ${error instanceof Error ? error.message : String(error)}`);

@@ -24,6 +24,8 @@ export type NlOptions = {
   readonly binary: string | null;
   /** Runs the leader-to-be's processes with Bun's CPU profiler; profiles land in this folder. */
   readonly profileDirectory: string | null;
+  /** A module that every node loads first. */
+  readonly preload?: string;
 };
 
 /** Three fresh nodes that only serve: submitted jobs stay pending, as etcd's puts just stay. */
@@ -96,7 +98,9 @@ async function createDirectories(root: string): Promise<readonly Target[]> {
 function agentCommand(directory: string, options: NlOptions): readonly string[] {
   const words = ["agent", "--dir", directory, "--roles", "server", "--log-level", "warn"];
   if (options.binary !== null) return [options.binary, ...words];
-  const [bun = process.execPath, ...rest] = selfCommand(...words);
+  const [bun = process.execPath, ...source] = selfCommand(...words);
+  const preload = options.preload === undefined ? [] : ["--preload", options.preload];
+  const rest = [...preload, ...source];
   if (options.profileDirectory === null) return [bun, ...rest];
   const folder = `--cpu-prof-dir=${options.profileDirectory}`;
   return [bun, "--cpu-prof", "--cpu-prof-interval=250", folder, ...rest];

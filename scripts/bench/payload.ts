@@ -1,5 +1,5 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import { mintJobId } from "../../engine/lib/ids.ts";
+import { type JobId, mintJobId } from "../../engine/lib/ids.ts";
 import { type JobSpec, SPEC_DEFAULTS } from "../../engine/lib/job-spec.ts";
 import { encodeSpec } from "../../engine/state/spec-codec.ts";
 
@@ -39,7 +39,7 @@ export function createPayload(options: { readonly distinct: boolean }): Payload 
   };
 }
 
-export const freshId = (): string => mintJobId((n) => Math.floor(Math.random() * n));
+export const freshId = (): JobId => mintJobId((n) => Math.floor(Math.random() * n));
 
 export function benchSpec(name: string, command: readonly string[]): JobSpec {
   return { ...SPEC_DEFAULTS, name, command, image: "", env: {}, labels: {} };
