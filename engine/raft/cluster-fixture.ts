@@ -168,6 +168,8 @@ export class TestCluster {
   readonly nodes = new Map<PeerId, TestNode>();
   readonly #cut = new Set<string>();
   readonly queue: Message[] = [];
+  /** While true, snapshots stay under way. */
+  holdsSnapshots = false;
 
   constructor(ids: readonly number[], options: Partial<RaftConfig> = {}) {
     for (const id of ids) this.add(id, bootFrom(snapshotAt(1, conf(ids))), options);
@@ -175,7 +177,7 @@ export class TestCluster {
 
   add(id: number, boot: Boot, options: Partial<RaftConfig> = {}): TestNode {
     const node = new TestNode(
-      { id: peer(id), electionTicks: 10, heartbeatTicks: 1, rng: { below: () => 9 }, ...options },
+      { id: peer(id), electionTicks: 10, heartbeatTicks: 1, rng: { below: () => id }, ...options },
       boot,
     );
     this.nodes.set(peer(id), node);
@@ -228,6 +230,7 @@ export class TestCluster {
   deliver(): void {
     for (const message of this.queue.splice(0)) {
       if (this.#cut.has(`${message.from}>${message.to}`)) continue;
+      if (this.holdsSnapshots && message.kind === "snapshot") continue;
       this.nodes.get(message.to)?.raft.step(message);
     }
   }

@@ -153,7 +153,7 @@ const NO_TERM = 0 as Term;
 export function createCore(options: Options, boot: Boot): Core {
   const log = new RaftLog(boot);
   const snapshotIndex = boot.snapshot?.index ?? ZERO;
-  const hardState = boot.hardState ?? { term: NO_TERM, votedFor: NOBODY, commit: snapshotIndex };
+  const hardState = bootHardState(boot, log.lastTerm);
   // Commit is never below the snapshot; a damaged log may have lost what was committed.
   const commit = lesser(greater(hardState.commit, snapshotIndex), log.lastIndex);
   const core: Core = {
@@ -217,6 +217,17 @@ const createOutbox = (lastRole: RoleChange): Outbox => ({
   truncateLogBefore: ZERO,
   lastRole,
 });
+
+/**
+ * A founding snapshot comes without a hard state: of term 1 it boots at term 0, so that the first
+ * leader is that of term 1; any other boots at its own term, since no entry may be of a later one.
+ */
+function bootHardState(boot: Boot, lastTerm: Term): HardState {
+  const least = lastTerm > 1 ? lastTerm : NO_TERM;
+  const { hardState } = boot;
+  if (hardState !== null && hardState.term >= least) return hardState;
+  return { term: least, votedFor: NOBODY, commit: hardState?.commit ?? ZERO };
+}
 
 /** The configuration at `commit`: the snapshot's, then every committed change in order. */
 function bootConf(boot: Boot, commit: Index): Pick<Core, "conf" | "pendingConfs"> {

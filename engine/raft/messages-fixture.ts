@@ -1,4 +1,4 @@
-import { at, bytes, inTerm, peer } from "./cluster-fixture.ts";
+import { at, bytes, inTerm, peer, type TestNode } from "./cluster-fixture.ts";
 import type { Entry, EntryKind, Message } from "./types.ts";
 
 export const entry = (
@@ -80,6 +80,36 @@ export const vote = (
   lastTerm: inTerm(options.last[1]),
   transfer: options.transfer ?? false,
 });
+
+export const voteReply = (
+  options: Head & { readonly granted: boolean; readonly pre?: boolean },
+): Message => ({
+  kind: "vote-reply",
+  ...head(options),
+  pre: options.pre ?? false,
+  granted: options.granted,
+});
+
+export const heartbeatReply = (
+  options: Head & { readonly readSeq: number; readonly session?: number },
+): Message => ({
+  kind: "heartbeat-reply",
+  ...head(options),
+  session: options.session ?? 1,
+  readSeq: options.readSeq,
+  lag: 0,
+  lost: false,
+});
+
+/** Makes a node (with pre-vote off) leader of its next term, by the votes of these. */
+export function electByHand(node: TestNode, voters: readonly number[]): void {
+  node.raft.input({ kind: "campaign" });
+  node.take();
+  node.sync();
+  const { id, term } = node.raft.status();
+  for (const from of voters) node.raft.step(voteReply({ from, to: id, term, granted: true }));
+  if (node.raft.status().role !== "leader") throw new Error("not elected");
+}
 
 /** The messages of one kind among many. */
 export function ofKind<Kind extends Message["kind"]>(
