@@ -28,20 +28,21 @@ function hasImage(): boolean {
 
 /**
  * The applets are linked first and the binary is copied last: `busybox --list` contains `busybox`
- * itself, and a link over the binary would leave an image in which nothing runs.
+ * itself, and a link over the binary would leave an image in which nothing runs. The tree is
+ * copied as a whole: only then its folders, /tmp among them, keep their modes.
  */
 function writeContext(context: string): void {
-  const bin = join(context, "bin");
-  run(["mkdir", "-p", bin, join(context, "tmp"), join(context, "etc")]);
-  chmodSync(join(context, "tmp"), 0o1777);
+  const root = join(context, "root");
+  const bin = join(root, "bin");
+  run(["mkdir", "-p", bin, join(root, "tmp"), join(root, "etc")]);
+  chmodSync(join(root, "tmp"), 0o1777);
   for (const applet of run([BUSYBOX, "--list"]).trim().split("\n")) {
     if (applet !== "busybox") symlinkSync("busybox", join(bin, applet));
   }
   copyFileSync(BUSYBOX, join(bin, "busybox"));
   chmodSync(join(bin, "busybox"), 0o755);
-  writeFileSync(join(context, "etc", "passwd"), "root:x:0:0:root:/:/bin/sh\n");
-  const dockerfile = ["FROM scratch", "COPY bin /bin", "COPY etc /etc", "COPY tmp /tmp"];
-  dockerfile.push("ENV PATH=/bin", 'CMD ["/bin/sh"]', "");
+  writeFileSync(join(root, "etc", "passwd"), "root:x:0:0:root:/:/bin/sh\n");
+  const dockerfile = ["FROM scratch", "COPY root /", "ENV PATH=/bin", 'CMD ["/bin/sh"]', ""];
   writeFileSync(join(context, "Dockerfile"), dockerfile.join("\n"));
 }
 

@@ -33,6 +33,8 @@ const IDLE_MILLIS = 60_000;
 /** Of tasks that are running when the host is told to end: SIGTERM gives at most this. */
 const SIGNAL_GRACE_MILLIS = 10_000;
 
+const COLLECT_AFTER_MILLIS = 1000;
+
 const EXIT_DONE = 0;
 const EXIT_DAMAGED = 74;
 /** Another host serves the folder: what the caller wanted is the case. */
@@ -67,6 +69,7 @@ async function serve({ options, folder, lock, journal }: Serving): Promise<numbe
   const leaseFile = new LeaseFile(join(folder, "lease.json"));
   const tasks = new Tasks({ folder, journal, ladder, leaseFile });
   tasks.recover();
+  collectWhenIdle(tasks);
   const { ended, end } = ending();
   const idle = new IdleEnd(options.idleMillis ?? IDLE_MILLIS, () => tasks.liveCount === 0, end);
   const server = new TaskHostServer({
@@ -114,6 +117,16 @@ function ladderOf(options: TaskHostOptions, { folder, hostKey, cgroups }: Place)
 /** Names this host among those of other nodes on the same machine: containers and cgroups. */
 const hostKeyOf = (folder: string): string =>
   Bun.hash.xxHash64(folder).toString(36).padStart(13, "0");
+
+/** What the last tasks left in memory goes at once: a host without tasks is to be small. */
+function collectWhenIdle(tasks: Tasks): void {
+  let cancel: () => void = () => undefined;
+  tasks.listen(({ phase }) => {
+    cancel();
+    if (phase !== "exited" || tasks.liveCount > 0) return;
+    cancel = afterMillis(COLLECT_AFTER_MILLIS, () => Bun.gc(true));
+  });
+}
 
 function ending(): { readonly ended: Promise<void>; readonly end: () => void } {
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -70,8 +70,9 @@ export type DriverProbe = {
 };
 
 /**
- * One way to run tasks on this machine. The attempt id names the task, so the machine itself
- * refuses a second start. Drivers pass `tests/contracts/task-driver.ts`.
+ * One way to run tasks on this machine. The host calls `start` at most once for an attempt id, and
+ * the id names the task, so that Docker would refuse a second one by itself. Drivers pass
+ * `tests/contracts/task-driver.ts`.
  */
 export interface TaskDriver {
   readonly name: DriverStatus["name"];

@@ -23,6 +23,8 @@ export function readPipe(fd: number, onBytes: (bytes: Uint8Array) => void): Pipe
       windowBytes += value.length;
       const elapsed = performance.now() - windowStart;
       if (windowBytes > BYTES_PER_WINDOW_MAX && elapsed < WINDOW_MILLIS) {
+        // Every piece is a buffer of its own, and the collector does not see how large it is.
+        Bun.gc(true);
         await Bun.sleep(WINDOW_MILLIS - elapsed);
       }
       if (performance.now() - windowStart < WINDOW_MILLIS) continue;

@@ -34,6 +34,7 @@ export class FrameFile {
   /** Bytes of output in it. */
   dataBytes = 0;
   readonly #path: string;
+  readonly #header = Buffer.alloc(HEADER_BYTES);
   #fd: number | null = null;
 
   constructor(path: string, fill: number) {
@@ -44,7 +45,8 @@ export class FrameFile {
   /** False: the disk did not take it, and the file is as it was. */
   append(frame: Frame): boolean {
     assert(frame.data.length <= FRAME_BYTES_MAX, "a frame fits its length field");
-    const header = encodeHeader(frame);
+    const header = this.#header;
+    encodeHeader(frame, header);
     try {
       const fd = this.#open();
       const written = writevSync(fd, [header, frame.data], this.size);
@@ -123,13 +125,11 @@ export class FrameFile {
 }
 
 /** stream: 1 byte, length: 3, offset: 6, stream offset: 6, all little-endian. */
-function encodeHeader({ stream, data, offset, streamOffset }: Frame): Buffer {
-  const header = Buffer.allocUnsafe(HEADER_BYTES);
+function encodeHeader({ stream, data, offset, streamOffset }: Frame, header: Buffer): void {
   header.writeUInt8(stream === "stdout" ? 1 : 2, 0);
   header.writeUIntLE(data.length, 1, 3);
   header.writeUIntLE(offset, 4, 6);
   header.writeUIntLE(streamOffset, 10, 6);
-  return header;
 }
 
 function decodeHeader(bytes: Uint8Array) {
