@@ -4,6 +4,7 @@ import {
   type MethodDefinition,
   type Server,
   type ServerUnaryCall,
+  type UntypedHandleCall,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { ClusterService } from "../../../proto/gen/nl/v1/cluster.ts";
@@ -31,15 +32,13 @@ export type GrpcApiOptions = {
 
 type Rpc = Pick<MethodDefinition<never, never>, "path" | "requestStream" | "responseStream">;
 type Service = Readonly<Record<string, Rpc>>;
-// biome-ignore lint/suspicious/noExplicitAny: what grpc-js calls a handler, whatever it carries.
-type Handler = (...call: any[]) => void;
 
 /**
  * Serves the API on a gRPC server. Everything travels as bytes and is measured, decoded and
  * refused by the operations themselves, so that a bad request is an answer with a reason.
  */
 export function registerApi(server: Server, options: GrpcApiOptions): void {
-  const streams: Readonly<Record<string, Handler>> = {
+  const streams: Readonly<Record<string, UntypedHandleCall>> = {
     [JobsService.submitStream.path]: handleSubmitStream(options),
     [JobsService.readOutput.path]: handleOutput(options, "readOutput"),
     [WorkerService.readLocalOutput.path]: handleOutput(options, "readLocalOutput"),
