@@ -1,14 +1,11 @@
 import { type Index, NOBODY, type PeerId, type Term } from "../lib/ids.ts";
-import { EMPTY_CONF } from "./conf.ts";
-import { confAfter } from "./conf-after.ts";
-import { decodeConfChange } from "./conf-codec.ts";
+import { bootCommit, bootConf, bootHardState, type PendingConf } from "./boot-state.ts";
 import { RaftLog } from "./log.ts";
 import type { Options } from "./options.ts";
-import { greater, lesser, ZERO } from "./positions.ts";
+import { ZERO } from "./positions.ts";
 import type { Progress } from "./progress.ts";
 import type {
   Boot,
-  ConfChange,
   ConfState,
   Effects,
   Entry,
@@ -91,8 +88,6 @@ export type Outbox = {
   lastRole: RoleChange;
 };
 
-export type PendingConf = { readonly index: Index; readonly change: ConfChange };
-
 /** Entries this node proposed while leading `term`, not yet known to be committed or lost. */
 export type OwnProposals = { readonly term: Term; first: Index; last: Index };
 
@@ -152,10 +147,8 @@ const NO_TERM = 0 as Term;
 
 export function createCore(options: Options, boot: Boot): Core {
   const log = new RaftLog(boot);
-  const snapshotIndex = boot.snapshot?.index ?? ZERO;
   const hardState = bootHardState(boot, log.lastTerm);
-  // Commit is never below the snapshot; a damaged log may have lost what was committed.
-  const commit = lesser(greater(hardState.commit, snapshotIndex), log.lastIndex);
+  const commit = bootCommit(boot, log.lastIndex);
   const core: Core = {
     id: options.id,
     options,
@@ -165,7 +158,7 @@ export function createCore(options: Options, boot: Boot): Core {
     votedFor: hardState.votedFor,
     leader: NOBODY,
     commit,
-    applied: lesser(boot.applied, commit),
+    applied: boot.applied,
     verified: commit,
     ...bootConf(boot, commit),
     ownProposals: [],
@@ -184,7 +177,7 @@ export function createCore(options: Options, boot: Boot): Core {
     reads: { seq: 0, queued: [], rounds: [], forwarded: [] },
     transfer: { target: NOBODY, watched: NOBODY, deadline: 0 },
     persist: createPersistState(boot.hardState ?? { ...hardState, commit }),
-    apply: { handedOut: lesser(boot.applied, commit), restoring: ZERO, fetchId: 0, fetched: null },
+    apply: { handedOut: boot.applied, restoring: ZERO, fetchId: 0, fetched: null },
     damage: boot.damaged ? { lostTerm: NO_TERM, lostSession: 0, wholeAt: ZERO } : null,
     snapshot: boot.snapshot,
     out: createOutbox({ role: "follower", term: hardState.term, leader: NOBODY }),
@@ -217,33 +210,6 @@ const createOutbox = (lastRole: RoleChange): Outbox => ({
   truncateLogBefore: ZERO,
   lastRole,
 });
-
-/**
- * A founding snapshot comes without a hard state: of term 1 it boots at term 0, so that the first
- * leader is that of term 1; any other boots at its own term, since no entry may be of a later one.
- */
-function bootHardState(boot: Boot, lastTerm: Term): HardState {
-  const least = lastTerm > 1 ? lastTerm : NO_TERM;
-  const { hardState } = boot;
-  if (hardState !== null && hardState.term >= least) return hardState;
-  return { term: least, votedFor: NOBODY, commit: hardState?.commit ?? ZERO };
-}
-
-/** The configuration at `commit`: the snapshot's, then every committed change in order. */
-function bootConf(boot: Boot, commit: Index): Pick<Core, "conf" | "pendingConfs"> {
-  let conf = boot.snapshot?.conf ?? EMPTY_CONF;
-  const pendingConfs: PendingConf[] = [];
-  for (const entry of boot.confEntries) {
-    const change = decodeConfChange(entry.data);
-    if (change === null || entry.index > boot.lastIndex) continue;
-    if (entry.index <= commit) {
-      conf = confAfter(conf, entry);
-    } else {
-      pendingConfs.push({ index: entry.index, change });
-    }
-  }
-  return { conf, pendingConfs };
-}
 
 /** Sends at once: the message promises nothing that is not on disk. */
 export function send(core: Core, message: Message): void {
