@@ -96,7 +96,9 @@ export class TaskHostClient implements TaskHost, OutputReader {
 
   /** Sent once: the next answered heartbeat brings the next one. */
   renewLease(lease: Lease): void {
-    this.#connection?.wire.renewLease(lease, NO_METADATA, deadline(CALL_MILLIS), () => undefined);
+    // The wire carries whole milliseconds; earlier is the safe side.
+    const whole = { ...lease, sentAtBootMillis: Math.floor(lease.sentAtBootMillis) };
+    this.#connection?.wire.renewLease(whole, NO_METADATA, deadline(CALL_MILLIS), () => undefined);
   }
 
   /** Ends the host; with `killTasks` its tasks first, otherwise refused while tasks run. */
@@ -140,6 +142,7 @@ export class TaskHostClient implements TaskHost, OutputReader {
       const connected = await this.#connect();
       if (connected !== null) {
         attempt = 0;
+        this.#spawnedAt = Number.NEGATIVE_INFINITY;
         const why = await this.#watch(connected);
         this.#disconnect();
         this.#onEvent({ kind: "disconnected", detail: why });
@@ -193,6 +196,8 @@ export class TaskHostClient implements TaskHost, OutputReader {
     if (wire === undefined) return Promise.resolve("stopped");
     this.#onEvent({ kind: "connected", drivers: drivers.map(decodeDriver) });
     const call = wire.watchTasks({});
+    // A channel that is closed lets its calls go on.
+    this.#stopped.signal.addEventListener("abort", () => call.cancel(), { once: true });
     return new Promise((resolve) => {
       call.on("data", (status: WireStatus) => {
         if (status.snapshotDone) this.#onEvent({ kind: "listed" });
