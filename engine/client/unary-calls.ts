@@ -35,8 +35,13 @@ export const READ: Traits = { kind: "read", tryMillis: 0, signal: null };
 export const WRITE: Traits = { kind: "write", tryMillis: 0, signal: null };
 export const ONCE: Traits = { kind: "once", tryMillis: 0, signal: null };
 
-/** One call with all its tries. */
-type Effort = { readonly traits: Traits; startedAt: number; tries: number };
+/** One call with all its tries. `doubt`: a write whose outcome one of them left open. */
+type Effort = {
+  readonly traits: Traits;
+  startedAt: number;
+  tries: number;
+  doubt: NlError | null;
+};
 
 type Answer<T> = { readonly ok: true; readonly value: T } | ({ readonly ok: false } & CallError);
 
@@ -57,19 +62,16 @@ export class UnaryCalls {
   ): Promise<Result<Res, NlError>> {
     const bytes = encode(rpc, request);
     if (!bytes.ok) return bytes;
-    const effort: Effort = { traits, startedAt: performance.now(), tries: 0 };
+    const effort: Effort = { traits, startedAt: performance.now(), tries: 0, doubt: null };
     for (;;) {
       const address = this.#pool.current;
       const triedAt = performance.now();
       const left = this.#timeoutMillis - (triedAt - effort.startedAt);
       const answer = await this.#tryOnce(rpc, bytes.value, { traits, address, left });
       if (answer.ok) return answer;
-      effort.tries += 1;
-      // A call that may last was heard and waited on: patience begins anew.
-      const hasLasted = performance.now() - triedAt > HEARD_MILLIS;
-      if (traits.tryMillis > TRY_MILLIS_MAX && hasLasted) effort.startedAt = performance.now();
+      count(effort, answer.error, performance.now() - triedAt);
       const final = await this.#prepareNext(answer, address, effort);
-      if (final !== null) return err(final);
+      if (final !== null) return err(withDoubt(effort, final));
     }
   }
 
@@ -170,6 +172,18 @@ export class UnaryCalls {
     return isNewRound ? pause(roundPause(tries / length), signal) : Promise.resolve();
   }
 }
+
+function count(effort: Effort, error: NlError, lastedMillis: number): void {
+  effort.tries += 1;
+  if (error.code === "indefinite" && effort.traits.kind === "write") effort.doubt = error;
+  // A call that may last was heard and waited on: patience begins anew.
+  const mayLast = effort.traits.tryMillis > TRY_MILLIS_MAX;
+  if (mayLast && lastedMillis > HEARD_MILLIS) effort.startedAt = performance.now();
+}
+
+/** The last try had no effect, but an earlier one may have had (SEMANTICS, S11). */
+const withDoubt = ({ doubt }: Effort, final: NlError): NlError =>
+  doubt !== null && hadNoEffect(final) ? doubt : final;
 
 const stopped = (): NlError => nlError("timed_out", "the wait was given up", "ask again");
 
