@@ -9,6 +9,7 @@ import { type Caller, refuseMethod } from "./caller.ts";
 import type { ApiContext, ApiDeps } from "./context.ts";
 import { DigestCache } from "./digest-cache.ts";
 import { answerForwarded, refuseHop } from "./forwarded.ts";
+import { Gate } from "./gate.ts";
 import { JobChanges } from "./job-changes.ts";
 import { Leadership } from "./leadership.ts";
 import { callAtLeader } from "./operations/at-leader.ts";
@@ -18,9 +19,13 @@ import { readLocalOutput } from "./operations/output-source.ts";
 import { readOutput } from "./operations/read-output.ts";
 import { type SubmitChannel, SubmitPipe } from "./operations/submit-stream.ts";
 import { watch } from "./operations/watch.ts";
-import { draining } from "./refusals.ts";
+import { draining, overloaded } from "./refusals.ts";
 import type { WatchSink } from "./watch/subscriber.ts";
 import { WatchHub, type WatchSession } from "./watch/watch-hub.ts";
+
+/** Streams of a kind on one node (DESIGN §4, Limits); watchers are counted by the hub. */
+const READERS_MAX = 1_000;
+const SUBMIT_STREAMS_MAX = 1_000;
 
 type Reader = Caller & { readonly signal: AbortSignal };
 type Chunks = AsyncIterable<Result<OutputChunk, NlError>>;
@@ -30,7 +35,6 @@ type Chunks = AsyncIterable<Result<OutputChunk, NlError>>;
  * who is calling has been established by the translation.
  */
 export interface Api {
-  /** Call it when the replica has started. */
   start(): void;
   /** New calls are sent elsewhere, those that last are ended. */
   stop(): void;
@@ -50,6 +54,7 @@ export interface Api {
   submitStream(caller: Caller, channel: SubmitChannel): Result<SubmitPipe, NlError>;
 }
 
+/** To be created once the replica has started, and started before the first call arrives. */
 export function createApi(deps: ApiDeps): Api {
   const stopping = new AbortController();
   const leadership = new Leadership(deps.replica, deps.platform.timers);
@@ -63,8 +68,12 @@ export function createApi(deps: ApiDeps): Api {
     stopping: stopping.signal,
   };
   const hub = new WatchHub(context);
+  let known = deps.replica.view;
   deps.replica.listen({
     onFacts: (facts, view) => {
+      // A snapshot replaced the state: nobody knows what changed with it.
+      if (view !== known) context.jobChanges.onRestored();
+      known = view;
       context.jobChanges.onFacts(facts);
       hub.onFacts(facts, view);
     },
@@ -96,6 +105,8 @@ function operations(context: ApiContext & { readonly hub: WatchHub }): Omit<Api,
       ? callAtLeader(context, method, { caller, request })
       : method.run(context, caller, request);
   };
+  const readers = new Gate(READERS_MAX);
+  const streams = new Gate(SUBMIT_STREAMS_MAX);
   return {
     call,
     leaderAddress: () => {
@@ -109,11 +120,13 @@ function operations(context: ApiContext & { readonly hub: WatchHub }): Omit<Api,
     },
     readOutput: (caller, request) => {
       const refusal = refuse(caller, JobsService.readOutput.path);
-      return refusal === null ? readOutput(context, caller, request) : only(err(refusal));
+      if (refusal !== null) return only(err(refusal));
+      return gated(readers, () => readOutput(context, caller, request));
     },
     readLocalOutput: (caller, request) => {
       const refusal = refuse(caller, WorkerService.readLocalOutput.path);
-      return refusal === null ? readLocalOutput(context, caller, request) : only(err(refusal));
+      if (refusal !== null) return only(err(refusal));
+      return gated(readers, () => readLocalOutput(context, caller, request));
     },
     watch: (caller, request, sink) => {
       const refusal = refuse(caller, WatchService.watch.path);
@@ -123,13 +136,30 @@ function operations(context: ApiContext & { readonly hub: WatchHub }): Omit<Api,
     submitStream: (caller, channel) => {
       const refusal = refuse(caller, JobsService.submitStream.path);
       if (refusal !== null) return err(refusal);
-      return ok(new SubmitPipe({ context, caller, submitJobs: submitJobsMethod, channel }));
+      const onOver = streams.enter();
+      if (onOver === null) return err(overloaded());
+      const pipe = { context, caller, submitJobs: submitJobsMethod, channel, onOver };
+      return ok(new SubmitPipe(pipe));
     },
   };
 }
 
 async function* only<T>(item: T): AsyncGenerator<T> {
   yield item;
+}
+
+/** Counts from the first item that is asked for to the last, or to the reader's end. */
+async function* gated(
+  gate: Gate,
+  open: () => Chunks,
+): AsyncGenerator<Result<OutputChunk, NlError>> {
+  const leave = gate.enter();
+  if (leave === null) return yield err(overloaded());
+  try {
+    yield* open();
+  } finally {
+    leave();
+  }
 }
 
 function refuseCall(path: string, method: Method | undefined, bytes: number): NlError | null {

@@ -4,14 +4,17 @@ import type { Fact } from "../state/fact.ts";
 /** Tells those who wait for one job that something about it was applied. No polling, no timer. */
 export class JobChanges {
   readonly #waiting = new Map<JobId, Set<() => void>>();
+  #count = 0;
 
   /** Calls back after every batch of facts that touches the job. Returns the cancellation. */
   listen(jobId: JobId, callback: () => void): () => void {
     const callbacks = this.#waiting.get(jobId) ?? new Set();
     callbacks.add(callback);
+    this.#count += 1;
     this.#waiting.set(jobId, callbacks);
     return () => {
-      callbacks.delete(callback);
+      if (!callbacks.delete(callback)) return;
+      this.#count -= 1;
       if (callbacks.size === 0 && this.#waiting.get(jobId) === callbacks) {
         this.#waiting.delete(jobId);
       }
@@ -32,9 +35,9 @@ export class JobChanges {
     });
   }
 
-  /** The number of jobs that somebody waits for. */
+  /** The number of those who wait. */
   get size(): number {
-    return this.#waiting.size;
+    return this.#count;
   }
 
   onFacts(facts: readonly Fact[]): void {

@@ -69,6 +69,12 @@ export class Leadership {
     return this.#version;
   }
 
+  /** Calls back at every change of role or leader. Returns the cancellation. */
+  listen(callback: () => void): () => void {
+    this.#waiting.add(callback);
+    return () => this.#waiting.delete(callback);
+  }
+
   /** Resolves once `version` is above `since`, at the latest after `withinMillis`. */
   changed(since: number, withinMillis: number): Promise<void> {
     return new Promise((resolve) => {

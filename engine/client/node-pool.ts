@@ -13,7 +13,8 @@ const ADDRESSES_MAX = 256;
 const DIAL_MILLIS = 2_000;
 /** An address that just failed is not preferred again for so long, even when it leads. */
 const SHUN_MILLIS = 10_000;
-const KEEPALIVE_MILLIS = 2_000;
+const KEEPALIVE_MILLIS = 1_000;
+const KEEPALIVE_TIMEOUT_MILLIS = 1_500;
 const RECEIVE_BYTES_MAX = 16 * 1024 * 1024;
 
 const OPTIONS: ClientOptions = {
@@ -21,7 +22,7 @@ const OPTIONS: ClientOptions = {
   "grpc.default_authority": CLUSTER_SERVER_NAME,
   // A frozen node is noticed after at most the sum of the two.
   "grpc.keepalive_time_ms": KEEPALIVE_MILLIS,
-  "grpc.keepalive_timeout_ms": KEEPALIVE_MILLIS,
+  "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MILLIS,
   "grpc.max_receive_message_length": RECEIVE_BYTES_MAX,
   "grpc.use_local_subchannel_pool": 1,
   "grpc.enable_retries": 0,

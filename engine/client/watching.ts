@@ -188,7 +188,7 @@ export class RunningWatch implements Watching {
   }
 
   #emit(event: WatchEvent): void {
-    if (!this.#isStopped) this.#onEvent(event);
+    if (!this.#isStopped && !this.#pool.isClosed) this.#onEvent(event);
   }
 }
 

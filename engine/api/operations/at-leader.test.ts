@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { ClusterService } from "../../../proto/gen/nl/v1/cluster.ts";
 import { nlError } from "../../lib/error-code.ts";
+import type { PeerId } from "../../lib/ids.ts";
 import { err, ok } from "../../lib/result.ts";
 import { Leadership } from "../leadership.ts";
 import { FakeNode } from "../testing/fake-node.ts";
@@ -89,5 +90,21 @@ describe("a call for the leader", () => {
 
     expect(answer).toMatchObject({ ok: false, error: { code: "indefinite" } });
     expect(node.hops).toHaveLength(1);
+  });
+
+  test("is not waited for long when its leader was deposed: it may still happen", async () => {
+    const node = follower();
+    Object.assign(node.context, { leaderLink: { call: () => {} } });
+    const { world } = node.cluster;
+    const startedAt = world.clock.monotonicMillis();
+
+    const answering = callAtLeader(node.context, method, { caller: node.caller, request });
+    const { replica } = node.cluster.leader();
+    const other = node.cluster.nodes.find((one) => one.replica !== replica);
+    replica.transferLeader(other?.peerId as PeerId, () => {});
+    const answer = await node.settle(answering);
+
+    expect(answer).toMatchObject({ ok: false, error: { code: "indefinite" } });
+    expect(world.clock.monotonicMillis() - startedAt).toBeLessThan(2_000);
   });
 });

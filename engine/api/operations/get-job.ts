@@ -12,8 +12,8 @@ import { resolveJob } from "./resolve-job.ts";
 
 /** A wait is answered after this time at the latest, from a fresh read: the client asks again. */
 const WAIT_MILLIS_MAX = 30_000;
-/** Jobs that calls may wait for at the same time. */
-const WAITED_JOBS_MAX = 10_000;
+/** Calls that may wait for jobs at the same time. */
+const WAITERS_MAX = 10_000;
 
 export async function getJob(
   context: ApiContext,
@@ -35,7 +35,7 @@ export async function waitJob(
   const first = await getJob(context, caller, request);
   const jobId = first.ok ? (first.value.job?.id as JobId | undefined) : undefined;
   if (jobId === undefined) return first;
-  if (context.jobChanges.size >= WAITED_JOBS_MAX) return err(overloaded());
+  if (context.jobChanges.size >= WAITERS_MAX) return err(overloaded());
   await waitUntilOver(context, caller, jobId);
   if (context.stopping.aborted) return err(draining(context.nodeId));
   if (caller.signal?.aborted === true) return err(gaveUp(jobId));

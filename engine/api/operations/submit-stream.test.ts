@@ -17,6 +17,7 @@ class Channel {
   isPaused = false;
   pauses = 0;
   hasEnded = false;
+  timesOver = 0;
   isSlow = false;
 
   pause(): void {
@@ -42,9 +43,12 @@ class Channel {
 function open(node: FakeNode): { readonly pipe: SubmitPipe; readonly channel: Channel } {
   const channel = new Channel();
   const { context, caller } = node;
+  const onOver = (): void => {
+    channel.timesOver += 1;
+  };
   return {
     channel,
-    pipe: new SubmitPipe({ context, caller, submitJobs: submitJobsMethod, channel }),
+    pipe: new SubmitPipe({ context, caller, submitJobs: submitJobsMethod, channel, onOver }),
   };
 }
 
@@ -131,8 +135,10 @@ describe("a submit stream", () => {
     const early = channel.hasEnded;
     await until(node, () => channel.hasEnded);
 
+    pipe.stop();
     expect(early).toBe(false);
     expect(channel.answers).toHaveLength(1);
+    expect(channel.timesOver).toBe(1);
   });
 
   test("begins nothing when its client is gone", async () => {

@@ -70,6 +70,7 @@ export class SubmitPipe {
   readonly #caller: Caller;
   readonly #submitJobs: Method;
   readonly #channel: SubmitChannel;
+  readonly #onOver: () => void;
   readonly #answers: SubmitStreamResponse[] = [];
   #queue: Slot[] = [];
   #queuedBytes = 0;
@@ -86,11 +87,14 @@ export class SubmitPipe {
     readonly caller: Caller;
     readonly submitJobs: Method;
     readonly channel: SubmitChannel;
+    /** Called once, when the stream is over from either side. */
+    readonly onOver: () => void;
   }) {
     this.#context = options.context;
     this.#caller = options.caller;
     this.#submitJobs = options.submitJobs;
     this.#channel = options.channel;
+    this.#onOver = options.onOver;
   }
 
   receive(request: StreamRequest): void {
@@ -119,8 +123,10 @@ export class SubmitPipe {
 
   /** The client is gone: what is in the log stays there, nothing else is begun. */
   stop(): void {
+    if (this.#isStopped) return;
     this.#isStopped = true;
     this.#queue = [];
+    this.#onOver();
   }
 
   #enqueue(asked: Asked, position: number, request: Submission): void {
@@ -150,7 +156,7 @@ export class SubmitPipe {
     this.#flushAnswers();
     this.#throttle();
     if (this.#isEnding && this.#unanswered === 0) {
-      this.#isStopped = true;
+      this.stop();
       this.#channel.end();
     }
   }
