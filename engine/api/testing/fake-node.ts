@@ -4,6 +4,7 @@ import { err, type Result } from "../../lib/result.ts";
 import type { ForwardedCall } from "../../platform/leader-link.ts";
 import type { ReplicaOptions } from "../../replica/replica.ts";
 import { FakeCluster } from "../../replica/testing/fake-cluster.ts";
+import type { CommandBody } from "../../state/command.ts";
 import { encodeSpec } from "../../state/spec-codec.ts";
 import type { Caller } from "../caller.ts";
 import type { ApiContext, ApiDeps } from "../context.ts";
@@ -80,9 +81,15 @@ export class FakeNode {
   /** Puts jobs into the state, in one entry. */
   submit(...ids: readonly string[]): void {
     const spec = encodeSpec(specOf("hold"));
-    const jobs = ids.map((jobId) => ({ jobId: jobId as JobId, spec }));
+    this.apply({
+      kind: "submit-jobs",
+      jobs: ids.map((jobId) => ({ jobId: jobId as JobId, spec })),
+    });
+  }
+
+  /** Proposes a command and lets time pass until it is applied. */
+  apply(body: CommandBody): void {
     let isApplied = false;
-    const body = { kind: "submit-jobs", jobs } as const;
     this.context.replica.propose({ principal: "user/alice", body }, (done) => {
       isApplied = done.ok;
     });
