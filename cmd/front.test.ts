@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
-import { defineCommand } from "citty";
-import { command } from "./command.ts";
+import { command, group } from "./command.ts";
 import { dispatch } from "./front.ts";
 
 const leaf = (name: string, more: object = {}) =>
@@ -19,12 +18,12 @@ const leaf = (name: string, more: object = {}) =>
     ...more,
   });
 
-const root = defineCommand({
+const root = group({
   meta: { name: "nl" },
   subCommands: {
     logs: () => leaf("logs"),
     run: () => leaf("run", { takesCommand: true, positionals: { name: "", min: 0, max: 0 } }),
-    cluster: () => defineCommand({ subCommands: { status: () => leaf("status") } }),
+    cluster: () => group({ subCommands: { status: () => leaf("status") } }),
   },
 });
 

@@ -1,17 +1,33 @@
 import { dispatch } from "./front.ts";
 import { NlFailure } from "./nl-failure.ts";
-import { realWorld } from "./real-world.ts";
 import { EXIT_BUG, EXIT_NL_TROUBLE, EXIT_USAGE, exitCodeOf, reportError } from "./report-error.ts";
 import { tree } from "./tree.ts";
 import { UsageError } from "./usage-error.ts";
+import { VERSION } from "./version.ts";
 import type { World } from "./world.ts";
 
 /** Commands whose exit code belongs to the job: known before the command line is understood. */
 const JOB_COMMANDS: ReadonlySet<string> = new Set(["run", "wait"]);
 
-process.exitCode = await main(process.argv.slice(2), realWorld());
+const commandLine = process.argv.slice(2);
+process.exitCode = asksVersionOnly(commandLine) ? printVersion() : await start(commandLine);
 // Idle connections must not keep a finished command alive.
 process.exit();
+
+/** What is asked on every machine, often by scripts: answered before anything else is loaded. */
+function asksVersionOnly(words: readonly string[]): boolean {
+  return words.length === 1 && words[0] === "version";
+}
+
+function printVersion(): number {
+  console.log(`nl ${VERSION}`);
+  return 0;
+}
+
+async function start(words: readonly string[]): Promise<number> {
+  const { realWorld } = await import("./real-world.ts");
+  return main(words, realWorld());
+}
 
 async function main(words: readonly string[], world: World): Promise<number> {
   let exitsAsJob = JOB_COMMANDS.has(words.find((word) => !word.startsWith("-")) ?? "");
@@ -25,12 +41,7 @@ async function main(words: readonly string[], world: World): Promise<number> {
     }
     exitsAsJob = found.command.strict.exitsAsJob;
     format = found.invocation.text("output");
-    const { runCommand } = await import("citty");
-    const { result } = await runCommand(found.command, {
-      rawArgs: [],
-      data: { invocation: found.invocation, world },
-    });
-    return result as number;
+    return await found.command.start(found.invocation, world);
   } catch (error) {
     return report(error, world, { exitsAsJob, format });
   }

@@ -1,8 +1,8 @@
-import { defineCommand } from "citty";
-import { command } from "./command.ts";
+import { command, group } from "./command.ts";
+import { VERSION } from "./version.ts";
 
 /** The command tree as it is typed (DESIGN §5). Commands are loaded only when they run. */
-export const tree = defineCommand({
+export const tree = group({
   meta: { name: "nl", description: "nl: a terminal-first distributed job scheduler" },
   subCommands: {
     up: async () => (await import("./commands/up.ts")).up,
@@ -19,7 +19,7 @@ export const tree = defineCommand({
     cancel: async () => (await import("./commands/cancel.ts")).cancel,
     kill: async () => (await import("./commands/cancel.ts")).cancel,
     node: () =>
-      defineCommand({
+      group({
         meta: { name: "node", description: "Nodes of the cluster" },
         subCommands: {
           ls: async () => (await import("./commands/node-ls.ts")).nodeLs,
@@ -30,7 +30,7 @@ export const tree = defineCommand({
     drain: async () => (await import("./commands/drain.ts")).drain,
     undrain: async () => (await import("./commands/undrain.ts")).undrain,
     cluster: () =>
-      defineCommand({
+      group({
         meta: { name: "cluster", description: "The Raft group behind the cluster" },
         subCommands: {
           status: async () => (await import("./commands/cluster-status.ts")).clusterStatus,
@@ -39,7 +39,7 @@ export const tree = defineCommand({
       }),
     "transfer-leader": async () => (await import("./commands/transfer-leader.ts")).transferLeader,
     certs: () =>
-      defineCommand({
+      group({
         meta: { name: "certs", description: "Certificates of nodes and users" },
         subCommands: { init: async () => (await import("./commands/certs-init.ts")).certsInit },
       }),
@@ -51,10 +51,9 @@ export const tree = defineCommand({
         name: "version",
         summary: "Print the version of nl",
         examples: ["nl version"],
-        run: async (_, world) => {
-          const { VERSION } = await import("./version.ts");
+        run: (_, world) => {
           world.out(`nl ${VERSION}\n`);
-          return 0;
+          return Promise.resolve(0);
         },
       }),
   },
