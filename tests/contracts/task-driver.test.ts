@@ -1,3 +1,4 @@
+import { setDefaultTimeout } from "bun:test";
 import { bubblewrapSandbox } from "../../engine/task-host/drivers/bubblewrap.ts";
 import { Cgroups } from "../../engine/task-host/drivers/cgroups.ts";
 import { DockerDriver } from "../../engine/task-host/drivers/docker.ts";
@@ -7,6 +8,9 @@ import type { Sandbox } from "../../engine/task-host/drivers/sandbox.ts";
 import { unshareSandbox } from "../../engine/task-host/drivers/unshare.ts";
 import { isMissing } from "../support/requirements.ts";
 import { taskDriverContract } from "./task-driver.ts";
+
+// Real processes and containers, on machines that do much else.
+setDefaultTimeout(30_000);
 
 const hostKey = `contract-${process.pid}`;
 const cgroups = Cgroups.open(hostKey);

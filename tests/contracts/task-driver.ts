@@ -179,7 +179,7 @@ function runsCommands(lab: DriverLab): void {
     await lab.driver.remove(launch.attemptId);
 
     expect(bytes).toBe(50_000_000);
-  }, 20_000);
+  });
 
   test("gives the task its own environment and nothing of the host's", async () => {
     process.env["NL_TEST_SECRET"] = "of the host";
@@ -261,7 +261,7 @@ function limitsMemory(lab: DriverLab): void {
     const { exit } = await lab.run(sh(script), { resources });
 
     expect(exit).toMatchObject({ oomKilled: true, signal: "SIGKILL" });
-  }, 20_000);
+  });
 
   test("a fork bomb stops at the limit of processes", async () => {
     const resources = { cpuMillis: 1000, memoryBytes: 64 * 1024 * 1024, pids: 20 };
@@ -271,7 +271,7 @@ function limitsMemory(lab: DriverLab): void {
 
     expect(stdout).toBe("");
     expect(stderr.toLowerCase()).toContain("fork");
-  }, 20_000);
+  });
 }
 
 function isolates(lab: DriverLab): void {
@@ -335,7 +335,7 @@ function isAdopted(lab: DriverLab, create: (folder: string) => TaskDriver): void
     expect(exit).toMatchObject({ exitCode: 5 });
     expect(adopted?.outputAtLeast).toBe(true);
     await lab.end(started);
-  }, 20_000);
+  });
 
   test("sweeps what no journal knows, and leaves the rest", async () => {
     const [known, unknown] = [await lab.start(["sleep", "60"]), await lab.start(["sleep", "60"])];
@@ -346,7 +346,7 @@ function isAdopted(lab: DriverLab, create: (folder: string) => TaskDriver): void
     expect(lostDetail === "" ? "ended" : "removed").toBeString();
     expect(await known.task.kill()).toBe(true);
     await lab.end(known);
-  }, 20_000);
+  });
 
   test("refuses a second start of the same attempt", async () => {
     const first = await lab.start(["sleep", "60"]);
@@ -357,7 +357,7 @@ function isAdopted(lab: DriverLab, create: (folder: string) => TaskDriver): void
     expect(second).toMatchObject({ ok: false, error: { kind: "not-started" } });
     await first.task.kill();
     await lab.end(first);
-  }, 20_000);
+  });
 }
 
 async function firstOutput({ output }: Started): Promise<void> {
