@@ -29,7 +29,9 @@ const result = await Bun.build({
   root,
   target: "bun",
   format: "esm",
-  minify: true,
+  // Not identifiers: Bun 1.4.5 then names its CommonJS helper like the parameter of the arrow that
+  // calls it, and `await import("dockerode")` fails with "m is not a function".
+  minify: { whitespace: true, syntax: true, identifiers: false },
   bytecode: true,
   splitting: true,
   define: { "process.env.NODE_ENV": '"production"' },
