@@ -44,6 +44,9 @@ const REDIAL_MILLIS_MAX = 1000;
 /** A host that was started needs a moment until it listens. */
 const SPAWN_PAUSE_MILLIS = 3000;
 
+/** A reader waits this long for a host that is away. */
+const READ_PATIENCE_MILLIS = 5000;
+
 const CHANNEL: ChannelOptions = {
   // Each attempt is a fresh one: our own backoff decides.
   "grpc.use_local_subchannel_pool": 1,
@@ -61,6 +64,7 @@ type Connection = { readonly wire: WireClient; readonly address: SocketAddress }
 export class TaskHostClient implements TaskHost, OutputReader {
   readonly #options: TaskHostClientOptions;
   readonly #stopped = new AbortController();
+  readonly #awaiting = new Set<(wire: WireClient) => void>();
   #connection: Connection | null = null;
   #onEvent: (event: TaskHostEvent) => void = () => undefined;
   #spawnedAt = Number.NEGATIVE_INFINITY;
@@ -116,24 +120,63 @@ export class TaskHostClient implements TaskHost, OutputReader {
     this.#disconnect();
   }
 
-  /** Throws when the host is away or does not know the attempt. */
+  /** Throws when the host stays away or does not know the attempt; goes on after a short absence. */
   async *read(request: Parameters<OutputReader["read"]>[0]): AsyncGenerator<OutputChunk> {
-    const { offset, tailBytes, follow, signal } = request;
-    const wire = this.#connection?.wire;
-    if (wire === undefined) throw new Error("the task host of this node is not connected");
-    const { jobId, number: attempt } = parseAttemptId(request.attemptId);
-    const fields = { jobId, attempt, offset, tailBytes, follow, untilJobOver: false };
-    const call = wire.readOutput(fields);
+    const { signal, ...cursor } = request;
+    while (!signal.aborted) {
+      const wire = await this.#connected(signal);
+      if (wire === null) throw new Error("the task host of this node is not connected");
+      const failure = yield* this.#readOnce(wire, cursor, signal);
+      if (failure === null || signal.aborted) return;
+      if (failure.code !== Code.UNAVAILABLE) throw new Error(failure.details);
+      // The connection ended under the call: the watch notices as well, and connects anew.
+      if (this.#connection?.wire === wire) await Bun.sleep(REDIAL_BASE_MILLIS);
+    }
+  }
+
+  /** Moves the cursor; null after the last chunk, else why the stream ended. */
+  async *#readOnce(
+    wire: WireClient,
+    cursor: { attemptId: AttemptId; offset: number; tailBytes: number; follow: boolean },
+    signal: AbortSignal,
+  ): AsyncGenerator<OutputChunk, ServiceError | null> {
+    const { attemptId, ...rest } = cursor;
+    const { jobId, number: attempt } = parseAttemptId(attemptId);
+    const call = wire.readOutput({ ...rest, jobId, attempt, untilJobOver: false });
     const cancel = (): void => call.cancel();
     signal.addEventListener("abort", cancel, { once: true });
     try {
-      for await (const chunk of call as AsyncIterable<WireChunk>) yield decodeChunk(chunk);
+      for await (const message of call as AsyncIterable<WireChunk>) {
+        const chunk = decodeChunk(message);
+        cursor.offset = chunk.offset + chunk.data.length;
+        cursor.tailBytes = 0;
+        yield chunk;
+      }
+      return null;
     } catch (error) {
-      if (!signal.aborted) throw new Error((error as ServiceError).details ?? String(error));
+      return error as ServiceError;
     } finally {
       signal.removeEventListener("abort", cancel);
       call.cancel();
     }
+  }
+
+  /** The wire, now or within moments: an agent that has just started finds its host soon. */
+  #connected(signal: AbortSignal): Promise<WireClient | null> {
+    const known = this.#connection?.wire;
+    if (known !== undefined) return Promise.resolve(known);
+    const { promise, resolve } = Promise.withResolvers<WireClient | null>();
+    const give = (wire: WireClient | null): void => {
+      clearTimeout(limit);
+      signal.removeEventListener("abort", giveUp);
+      this.#awaiting.delete(give);
+      resolve(wire);
+    };
+    const giveUp = (): void => give(null);
+    const limit = setTimeout(giveUp, READ_PATIENCE_MILLIS);
+    signal.addEventListener("abort", giveUp, { once: true });
+    this.#awaiting.add(give);
+    return promise;
   }
 
   async #stayConnected(): Promise<void> {
@@ -165,6 +208,7 @@ export class TaskHostClient implements TaskHost, OutputReader {
       return null;
     }
     this.#connection = connection;
+    for (const give of [...this.#awaiting]) give(connection.wire);
     return answer.value;
   }
 
