@@ -3,33 +3,32 @@ import { FRAME_BYTES_MAX, type Frame } from "./frame-file.ts";
 import { endOf, type StreamFiles } from "./stream-files.ts";
 
 /** Reads both streams of a task as the one sequence in which they were written. */
-export type FrameReader = {
-  /** The position up to which everything kept was returned. */
-  readonly position: number;
-  /** The next piece; null when there is nothing more now. */
-  next(): OutputChunk | null;
-};
+export class FrameReader {
+  readonly #cursors: readonly StreamCursor[];
+  #position: number;
 
-export function readFrames(streams: readonly StreamFiles[], from: number): FrameReader {
-  const cursors = streams.map((stream) => new StreamCursor(stream));
-  let position = from;
-  return {
-    get position() {
-      return position;
-    },
-    next() {
-      const cursor = earliest(cursors, position);
-      const frame = cursor?.peek(position) ?? null;
-      if (cursor === null || frame === null) return null;
-      const parts = [frame.data.subarray(Math.max(0, position - frame.offset))];
-      const offset = Math.max(position, frame.offset);
-      const skippedBytes = offset - position;
-      position = endOf(frame);
-      cursor.skip();
-      position = gather(cursor, parts, position);
-      return chunkOf({ offset, stream: frame.stream, skippedBytes }, parts);
-    },
-  };
+  constructor(streams: readonly StreamFiles[], from: number) {
+    this.#cursors = streams.map((stream) => new StreamCursor(stream));
+    this.#position = from;
+  }
+
+  /** The position up to which everything kept was returned. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** The next piece; null when there is nothing more now. */
+  next(): OutputChunk | null {
+    const from = this.#position;
+    const cursor = earliest(this.#cursors, from);
+    const frame = cursor?.peek(from) ?? null;
+    if (cursor === null || frame === null) return null;
+    const parts = [frame.data.subarray(Math.max(0, from - frame.offset))];
+    const offset = Math.max(from, frame.offset);
+    cursor.skip();
+    this.#position = gather(cursor, parts, endOf(frame));
+    return chunkOf({ offset, stream: frame.stream, skippedBytes: offset - from }, parts);
+  }
 }
 
 /** Many small writes of one stream travel as one piece. Returns the position after them. */

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import type { OutputChunk } from "../../platform/output-reader.ts";
 import type { OutputStream } from "../task-driver.ts";
-import { readFrames } from "./read-frames.ts";
+import { FrameReader } from "./read-frames.ts";
 import { StreamFiles } from "./stream-files.ts";
 
 /** Head and tail of both streams together: the hard cap of SEMANTICS S18. */
@@ -68,7 +68,7 @@ export class TaskOutput {
     try {
       const { stdout, stderr } = this.#streams;
       const from = Math.max(request.offset, this.#firstOfTail(request.tailBytes));
-      const frames = readFrames([stdout, stderr], from);
+      const frames = new FrameReader([stdout, stderr], from);
       while (!request.signal.aborted) {
         const chunk = frames.next();
         if (chunk !== null) yield chunk;
