@@ -111,9 +111,10 @@ export async function startNode(parts: NodeParts): Promise<Result<RunningNode, N
     failed: failed.promise,
     async stop() {
       executor?.stop();
+      // Whoever waits here is sent elsewhere before leadership moves.
+      api.stop();
       await new Promise<void>((done) => replica.stop({ handOver: true }, done));
       duties.stop();
-      api.stop();
       await server.stop(DRAIN_CALLS_MILLIS);
       links.leader.close();
       links.output.close();

@@ -70,7 +70,10 @@ async function copyOutput(
   world: World,
   signal: AbortSignal,
 ): Promise<void> {
-  for await (const chunk of client.readOutput({ jobId, follow: true }, signal)) {
+  for await (const chunk of client.readOutput(
+    { jobId, follow: true, untilJobOver: true },
+    signal,
+  )) {
     if (chunk.ok) writeChunk(chunk.value, world);
     else if (!signal.aborted) world.err(`nl: output: ${chunk.error.message}\n`);
   }
