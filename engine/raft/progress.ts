@@ -25,6 +25,8 @@ export type Progress = {
   pendingSnapshot: Index;
   /** Heard from since the last check of the quorum. */
   active: boolean;
+  /** Heard from in the window before that; trusted for one window by a new leader. */
+  wasActive: boolean;
   /** Largest commit index sent in an append of this session. */
   sentCommit: Index;
   /** Largest `readSeq` this member answered. */
@@ -47,6 +49,7 @@ export function createProgress(options: {
   return {
     ...options,
     departing: false,
+    wasActive: true,
     state: "probe",
     match: ZERO,
     paused: false,

@@ -280,6 +280,54 @@ describe("a leader", () => {
 
     expect(cluster.raft(1).status()).toMatchObject({ role: "leader", lastIndex: 2 });
   });
+
+  test("shows a member as active at every moment while it answers", () => {
+    const cluster = new TestCluster([1, 2, 3]);
+    cluster.elect(1);
+
+    const seen: (boolean | undefined)[] = [];
+    for (let tick = 0; tick < 25; tick++) {
+      cluster.raft(1).tick();
+      seen.push(progressOf(cluster, 2)?.active);
+      cluster.settle();
+    }
+
+    expect(new Set(seen)).toEqual(new Set([true]));
+  });
+
+  test("shows a silent member as inactive after two windows of the quorum check", () => {
+    const cluster = new TestCluster([1, 2, 3]);
+    cluster.elect(1);
+    cluster.isolate(3);
+
+    cluster.tick(10);
+    expect(progressOf(cluster, 3)?.active).toBe(true);
+    cluster.tick(10);
+
+    expect(progressOf(cluster, 3)?.active).toBe(false);
+    expect(progressOf(cluster, 2)?.active).toBe(true);
+  });
+
+  test("shows a member whose stream was closed as inactive after one window", () => {
+    const cluster = new TestCluster([1, 2, 3]);
+    cluster.elect(1);
+    cluster.tick(10);
+    cluster.isolate(3);
+
+    cluster.tick(10);
+    cluster.raft(1).input({ kind: "unreachable", peer: peer(3) });
+
+    expect(progressOf(cluster, 3)?.active).toBe(false);
+  });
+
+  test("trusts its members for one window when it begins to lead", () => {
+    const cluster = new TestCluster([1, 2, 3]);
+    cluster.isolate(3);
+
+    cluster.elect(1);
+
+    expect(progressOf(cluster, 3)?.active).toBe(true);
+  });
 });
 
 function progressOf(cluster: TestCluster, id: number) {

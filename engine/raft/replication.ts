@@ -84,5 +84,7 @@ function restartSession(core: Core, progress: Progress): void {
 /** The transport lost contact: what was in flight may be gone. */
 export function onUnreachable(core: Core, peer: PeerId): void {
   const progress = core.role === "leader" ? core.progress.get(peer) : undefined;
-  if (progress?.state === "replicate") becomeProbe(progress);
+  if (progress === undefined) return;
+  progress.wasActive = false;
+  if (progress.state === "replicate") becomeProbe(progress);
 }

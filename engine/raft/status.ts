@@ -38,7 +38,7 @@ const memberView = (core: Core, member: Progress): ProgressView => ({
   next: member.next,
   inflight: member.inflight.length,
   inflightBytes: member.inflightBytes,
-  active: member.active,
+  active: member.active || member.wasActive,
   learner: member.learner,
   lag: lagOf(core, member),
 });

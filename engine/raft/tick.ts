@@ -52,6 +52,7 @@ function checkQuorum(core: Core): void {
   const heard = new Map([[core.id, true]]);
   for (const progress of core.progress.values()) {
     heard.set(progress.id, progress.active);
+    progress.wasActive = progress.active;
     progress.active = false;
   }
   const hasQuorum = voteResult(core.conf, heard) === "won";

@@ -268,6 +268,10 @@ export type ProgressView = {
   readonly next: Index;
   readonly inflight: number;
   readonly inflightBytes: number;
+  /**
+   * Heard from in this window of the quorum check or in the one before, so that it does not flicker
+   * at each check; a new leader's members count as heard from for one window.
+   */
   readonly active: boolean;
   readonly learner: boolean;
   readonly lag: number;
