@@ -100,6 +100,9 @@ export interface TaskDriver {
   /** Removes what a finished task left on the machine. May be repeated. */
   remove(attemptId: AttemptId): Promise<void>;
 
-  /** Removes everything of this host that is not in `known`: left by a crash between two steps. */
-  sweep(known: ReadonlySet<AttemptId>): Promise<void>;
+  /**
+   * Removes everything of this host that is not known: left by a crash between two steps. Asked at
+   * the last moment, because tasks may start meanwhile.
+   */
+  sweep(isKnown: (attemptId: AttemptId) => boolean): Promise<void>;
 }

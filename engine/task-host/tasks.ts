@@ -130,8 +130,7 @@ export class Tasks {
       if (known.kind === "finished") this.#entries.set(attemptId, known);
       else this.#adopt(known);
     }
-    const unfinished = new Set(this.#live().map(({ request }) => request.attemptId));
-    for (const driver of ladder.all()) void this.#sweep(driver, unfinished);
+    for (const driver of ladder.all()) void this.#sweep(driver);
     this.#lease.enforce();
   }
 
@@ -215,9 +214,9 @@ export class Tasks {
     return { running: null, driver: driverName ?? "" };
   }
 
-  async #sweep(driver: TaskDriver, known: ReadonlySet<AttemptId>): Promise<void> {
+  async #sweep(driver: TaskDriver): Promise<void> {
     try {
-      await driver.sweep(known);
+      await driver.sweep((attemptId) => this.#entries.get(attemptId)?.kind === "live");
     } catch {
       // The daemon is away: what is left harms nobody and is swept by the next host.
     }

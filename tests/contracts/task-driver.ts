@@ -1,16 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { AttemptId } from "../../engine/lib/ids.ts";
-import { type JobSpec, SPEC_DEFAULTS } from "../../engine/lib/job-spec.ts";
-import type {
-  OutputStream,
-  RunningTask,
-  TaskDriver,
-  TaskExit,
-  TaskLaunch,
-} from "../../engine/task-host/task-driver.ts";
+import type { OutputStream, TaskDriver } from "../../engine/task-host/task-driver.ts";
+import { DriverLab, type StartedTask } from "./driver-lab.ts";
 import { commandLines } from "./process-list.ts";
 
 export type DriverTraits = {
@@ -20,69 +10,6 @@ export type DriverTraits = {
   /** Tasks outlive their host, so another one can go on with them. */
   readonly isAdoptable: boolean;
 };
-
-export type Ran = { readonly exit: TaskExit; readonly stdout: string; readonly stderr: string };
-
-type Started = {
-  readonly task: RunningTask;
-  readonly launch: TaskLaunch;
-  readonly output: Record<OutputStream, Buffer[]>;
-};
-
-/** Runs commands with one driver, each as an attempt of its own. */
-export class DriverLab {
-  readonly driver: TaskDriver;
-  readonly folder = mkdtempSync(join(tmpdir(), "nl-driver-"));
-  #count = 0;
-
-  constructor(create: (folder: string) => TaskDriver) {
-    this.driver = create(this.folder);
-  }
-
-  async start(command: readonly string[], spec: Partial<JobSpec> = {}): Promise<Started> {
-    const output = { stdout: [], stderr: [] } as Record<OutputStream, Buffer[]>;
-    const launch = this.launch(command, spec, output);
-    const gate = { mayStart: () => true, signal: new AbortController().signal };
-    const started = await this.driver.start(launch, gate);
-    if (!started.ok) throw new Error(`${started.error.kind}: ${started.error.detail}`);
-    return { task: started.value, launch, output };
-  }
-
-  async run(command: readonly string[], spec: Partial<JobSpec> = {}): Promise<Ran> {
-    return this.end(await this.start(command, spec));
-  }
-
-  async end({ task, launch, output }: Started): Promise<Ran> {
-    const exit = await task.exited;
-    await this.driver.remove(launch.attemptId);
-    const text = (stream: OutputStream) => Buffer.concat(output[stream]).toString("latin1");
-    return { exit, stdout: text("stdout"), stderr: text("stderr") };
-  }
-
-  launch(
-    command: readonly string[],
-    spec: Partial<JobSpec> = {},
-    output: Record<OutputStream, Buffer[]> = { stdout: [], stderr: [] },
-  ): TaskLaunch {
-    this.#count += 1;
-    const attemptId = `testtesttest.${this.#count}` as AttemptId;
-    const folder = join(this.folder, attemptId);
-    mkdirSync(folder);
-    return {
-      attemptId,
-      fence: this.#count,
-      clusterId: "testcluster",
-      spec: { ...SPEC_DEFAULTS, name: "", image: "", env: {}, labels: {}, ...spec, command },
-      folder,
-      env: { ...spec.env, NL_JOB_ID: "testtesttest", NL_ATTEMPT: `${this.#count}`, NL_FENCE: "9" },
-      onOutput: (stream, bytes) => output[stream].push(Buffer.from(bytes)),
-    };
-  }
-
-  remove(): void {
-    rmSync(this.folder, { recursive: true, force: true });
-  }
-}
 
 const sh = (script: string): readonly string[] => ["sh", "-c", script];
 
@@ -340,7 +267,7 @@ function isAdopted(lab: DriverLab, create: (folder: string) => TaskDriver): void
   test("sweeps what no journal knows, and leaves the rest", async () => {
     const [known, unknown] = [await lab.start(["sleep", "60"]), await lab.start(["sleep", "60"])];
 
-    await lab.driver.sweep(new Set([known.launch.attemptId]));
+    await lab.driver.sweep((attemptId) => attemptId === known.launch.attemptId);
 
     const { lostDetail } = (await lab.end(unknown)).exit;
     expect(lostDetail === "" ? "ended" : "removed").toBeString();
@@ -360,6 +287,6 @@ function isAdopted(lab: DriverLab, create: (folder: string) => TaskDriver): void
   });
 }
 
-async function firstOutput({ output }: Started): Promise<void> {
+async function firstOutput({ output }: StartedTask): Promise<void> {
   while (output.stdout.length === 0) await Bun.sleep(5);
 }

@@ -1,7 +1,7 @@
 import type Dockerode from "dockerode";
 import type { BeforeAdoption, OutputStream, RunningTask, TaskLaunch } from "../task-driver.ts";
 import { isNotFound } from "./docker-failure.ts";
-import { demultiplexer } from "./docker-stream.ts";
+import { demultiplexer, readStream } from "./docker-stream.ts";
 import { containerTask } from "./docker-task.ts";
 
 /** Below this the daemon's log (1 MiB at most) cannot have been cut. */
@@ -32,7 +32,7 @@ export async function adoptContainer(adoption: Adoption): Promise<RunningTask | 
   const since = isWhole ? 0 : before.lastOutputAt / 1000;
   const stream = await container.logs({ follow: true, stdout: true, stderr: true, since });
   const output = isWhole ? withoutFirst(before.delivered, launch.onOutput) : launch.onOutput;
-  stream.on("data", demultiplexer(output));
+  readStream(stream, output);
   return containerTask({ container, stream, outputAtLeast: true });
 }
 

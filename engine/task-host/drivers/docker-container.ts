@@ -1,5 +1,4 @@
 import type { ContainerCreateOptions, ContainerInspectInfo } from "dockerode";
-import type { AttemptId } from "../../lib/ids.ts";
 import { parseAttemptId } from "../../lib/ids.ts";
 import type { TaskLaunch } from "../task-driver.ts";
 import { dockerSeccompProfile } from "./docker-seccomp.ts";
@@ -13,8 +12,8 @@ const MEMORY_MINIMUM_BYTES = 6 * 1024 * 1024;
 const TASK_USER = "65534:65534";
 
 /** The daemon refuses a second container of the same name: an attempt starts at most once. */
-export const containerName = (hostKey: string, attemptId: AttemptId): string =>
-  `nl-${hostKey}-${attemptId}`;
+export const containerName = ({ clusterId, attemptId }: TaskLaunch): string =>
+  `nl-${clusterId.replace(/[^a-zA-Z0-9_.-]/g, "_")}-${attemptId}`;
 
 export const labelsOf = (hostKey: string, launch: TaskLaunch): Record<string, string> => ({
   "nl.host": hostKey,
@@ -26,11 +25,11 @@ export const labelsOf = (hostKey: string, launch: TaskLaunch): Record<string, st
 
 /** A container that can reach nothing and keep nothing (reference: the wanted HostConfig). */
 export function containerOptions(hostKey: string, launch: TaskLaunch): ContainerCreateOptions {
-  const { spec, attemptId } = launch;
+  const { spec } = launch;
   const { cpuMillis, memoryBytes, pids } = spec.resources;
   const memory = Math.max(memoryBytes, MEMORY_MINIMUM_BYTES);
   return {
-    name: containerName(hostKey, attemptId),
+    name: containerName(launch),
     Image: spec.image || DEFAULT_IMAGE,
     Cmd: [...spec.command],
     Env: Object.entries({ HOME: "/tmp", ...launch.env }).map(([name, value]) => `${name}=${value}`),

@@ -1,7 +1,26 @@
 import type { OutputStream } from "../task-driver.ts";
+import { FloodGate } from "./flood-gate.ts";
 
 const HEADER_BYTES = 8;
 const STDERR = 2;
+
+/** Hands over what a container writes, at the speed that the flood gate allows. */
+export function readStream(
+  stream: NodeJS.ReadableStream,
+  onOutput: (stream: OutputStream, bytes: Uint8Array) => void,
+): void {
+  const take = demultiplexer(onOutput);
+  const gate = new FloodGate();
+  // A connection that breaks has ended; whoever waits for its end is told by `close`.
+  stream.on("error", () => undefined);
+  stream.on("data", (bytes: Buffer) => {
+    take(bytes);
+    const pause = gate.pauseAfter(bytes.length);
+    if (pause === 0) return;
+    stream.pause();
+    setTimeout(() => stream.resume(), pause);
+  });
+}
 
 /**
  * Takes Docker's multiplexed stream apart: each frame has a header of 8 bytes, of which the first

@@ -20,7 +20,7 @@ import {
   statusOf,
   textOf,
 } from "./docker-failure.ts";
-import { demultiplexer } from "./docker-stream.ts";
+import { readStream } from "./docker-stream.ts";
 import { containerTask } from "./docker-task.ts";
 import { Slots } from "./slots.ts";
 
@@ -41,6 +41,8 @@ export class DockerDriver implements TaskDriver {
   /** Tells this host's containers from those of other nodes on the same machine. */
   readonly #hostKey: string;
   readonly #slots = new Slots(CONCURRENT_STARTS_MAX);
+  /** The containers of tasks that were not removed yet. */
+  readonly #names = new Map<AttemptId, string>();
   #docker: Dockerode | null = null;
 
   constructor(hostKey: string) {
@@ -71,23 +73,26 @@ export class DockerDriver implements TaskDriver {
   async adopt(launch: TaskLaunch, before: BeforeAdoption): Promise<RunningTask | null> {
     const connected = await this.#connect();
     if (!connected.ok) throw new Error(connected.error);
-    const container = connected.value.getContainer(containerName(this.#hostKey, launch.attemptId));
-    return adoptContainer({ container, launch, before });
+    const name = containerName(launch);
+    this.#names.set(launch.attemptId, name);
+    return adoptContainer({ container: connected.value.getContainer(name), launch, before });
   }
 
   async remove(attemptId: AttemptId): Promise<void> {
-    if (this.#docker === null) return;
-    await discard(this.#docker.getContainer(containerName(this.#hostKey, attemptId)));
+    const name = this.#names.get(attemptId);
+    if (this.#docker === null || name === undefined) return;
+    await discard(this.#docker.getContainer(name));
+    this.#names.delete(attemptId);
   }
 
-  async sweep(known: ReadonlySet<AttemptId>): Promise<void> {
+  async sweep(isKnown: (attemptId: AttemptId) => boolean): Promise<void> {
     const connected = await this.#connect();
     if (!connected.ok) return;
     const filters = { label: [`nl.host=${this.#hostKey}`] };
     const containers = await connected.value.listContainers({ all: true, filters });
     for (const { Id: id, Labels: labels } of containers) {
-      const isKnown = known.has((labels["nl.attempt"] ?? "") as AttemptId);
-      if (!isKnown) await discard(connected.value.getContainer(id));
+      if (!isKnown((labels["nl.attempt"] ?? "") as AttemptId))
+        await discard(connected.value.getContainer(id));
     }
   }
 
@@ -97,7 +102,8 @@ export class DockerDriver implements TaskDriver {
     gate: Gate,
   ): Promise<Result<RunningTask, StartFailure>> {
     if (gate.signal.aborted) return aborted();
-    const name = containerName(this.#hostKey, launch.attemptId);
+    const name = containerName(launch);
+    this.#names.set(launch.attemptId, name);
     try {
       const container = await docker.createContainer({
         ...containerOptions(this.#hostKey, launch),
@@ -141,7 +147,7 @@ async function startContainer(
   }
   // Attached before it starts: not a byte of output is missed.
   const stream = await container.attach({ stream: true, stdout: true, stderr: true });
-  stream.on("data", demultiplexer(launch.onOutput));
+  readStream(stream, launch.onOutput);
   if (abortSignal.aborted || !gate.mayStart()) {
     await discardQuietly(container);
     return aborted();

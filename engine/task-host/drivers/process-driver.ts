@@ -76,9 +76,9 @@ export class ProcessDriver implements TaskDriver {
     await this.#cgroups?.find(attemptId)?.remove();
   }
 
-  async sweep(known: ReadonlySet<AttemptId>): Promise<void> {
+  async sweep(isKnown: (attemptId: AttemptId) => boolean): Promise<void> {
     for (const name of (await this.#cgroups?.names()) ?? []) {
-      if (known.has(name as AttemptId)) continue;
+      if (isKnown(name as AttemptId)) continue;
       const cgroup = this.#cgroups?.find(name) ?? null;
       cgroup?.kill();
       await cgroup?.remove();

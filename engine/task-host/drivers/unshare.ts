@@ -42,7 +42,8 @@ function unshareArgv({ spec }: TaskLaunch): readonly string[] {
     limitProcesses(spec.resources.pids);
   return [
     ...dropPrivileges(),
-    ...["unshare", "--user", "--map-current-user", "--keep-caps", "--mount", "--pid", "--net"],
+    ...["unshare", "--user", "--map-user=65534", "--map-group=65534", "--keep-caps"],
+    ...["--mount", "--pid", "--net"],
     ...["--ipc", "--uts", "--cgroup", "--fork", "--kill-child=KILL", "/bin/sh", "-c", SETUP, "nl"],
     ...["chroot", "/tmp", "setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"],
     ...["--ambient-caps=-all", ...mainProgram(spec.command, before)],
