@@ -1,0 +1,56 @@
+import { setDefaultTimeout } from "bun:test";
+import { mkdirSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isAlive, processesNaming } from "./processes.ts";
+
+/** Tests of real processes wait for real things, each with a deadline of its own below this one. */
+export const TEST_MILLIS = 60_000;
+setDefaultTimeout(TEST_MILLIS);
+
+/**
+ * The place of one test file on this machine: a directory, and the promise that nothing started
+ * from it outlives the file. The janitor keeps that promise, also when this process is killed.
+ */
+export class Lab {
+  readonly directory: string;
+  readonly #janitor: Bun.Subprocess<"pipe", "ignore", "inherit">;
+
+  constructor() {
+    this.directory = mkdtempSync(join(tmpdir(), "nl-lab-"));
+    mkdirSync(join(this.directory, "home"));
+    const script = join(import.meta.dir, "janitor.ts");
+    this.#janitor = Bun.spawn([process.execPath, script, this.directory], {
+      stdin: "pipe",
+      stdout: "ignore",
+      stderr: "inherit",
+      detached: true,
+    });
+  }
+
+  path(...names: readonly string[]): string {
+    return join(this.directory, ...names);
+  }
+
+  /** What a process of this lab inherits: little, and the lab's name, by which it is found. */
+  get env(): Record<string, string> {
+    return {
+      PATH: process.env["PATH"] ?? "/usr/bin:/bin",
+      HOME: this.path("home"),
+      LANG: "C.UTF-8",
+      TERM: "xterm-256color",
+    };
+  }
+
+  /** Everything started from here that lives, but for the janitor. */
+  processes(): readonly number[] {
+    return processesNaming(this.directory).filter(
+      (pid) => pid !== this.#janitor.pid && isAlive(pid),
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#janitor.stdin.end();
+    await this.#janitor.exited;
+  }
+}
