@@ -46,6 +46,11 @@ export class DriverLadder {
     return [...this.#drivers.values()];
   }
 
+  /** Those that this node's configuration allows. */
+  allowed(): readonly TaskDriver[] {
+    return this.all().filter(({ name }) => this.#refusal(name) === null);
+  }
+
   /** What this node can do, best step first; what is not allowed is told as unusable. */
   async statuses(): Promise<readonly DriverStatus[]> {
     const statuses = this.all().map(async ({ name }) => {

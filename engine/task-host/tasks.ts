@@ -130,7 +130,7 @@ export class Tasks {
       if (known.kind === "finished") this.#entries.set(attemptId, known);
       else this.#adopt(known);
     }
-    for (const driver of ladder.all()) void this.#sweep(driver);
+    for (const driver of ladder.allowed()) void this.#sweep(driver);
     this.#lease.enforce();
   }
 
