@@ -181,7 +181,6 @@ function stopsTasks(inWorld: InWorld): void {
     ["cancelled", "cancelled"],
     ["drain", "drained"],
     ["lease", "lease-lost"],
-    ["shutdown", "drained"],
   ] as const)("a task stopped with the reason %s ends as %s", async (reason, end) => {
     const { world, agent } = inWorld();
     const request = taskRequest(world.runsOn);
