@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Client } from "../engine/client/client.ts";
-import { nlError } from "../engine/lib/error-code.ts";
+import { type NlError, nlError } from "../engine/lib/error-code.ts";
 import type { Invocation } from "./invocation.ts";
 import { addressOf, clientDirectory, readClusterFile } from "./local/cluster-file.ts";
 import { dataRoot } from "./local/data-root.ts";
@@ -44,12 +44,21 @@ async function connectWith(
     readPem(paths.cert),
     readPem(paths.key),
   ]);
-  return connect({
-    addresses,
-    credentials: { ca, cert, key },
-    requestTimeoutMillis: timeoutMillis,
-  });
+  const credentials = { ca, cert, key };
+  try {
+    return connect({ addresses, credentials, requestTimeoutMillis: timeoutMillis });
+  } catch (cause) {
+    throw new NlFailure(unusable(paths, cause));
+  }
 }
+
+/** What the TLS library says is for experts: the files are named, and what they must be. */
+const unusable = ({ cert, key }: Credentials, cause: unknown): NlError =>
+  nlError(
+    "unauthenticated",
+    `${cert} and ${key} are no certificate and its key (${String(cause)})`,
+    "name a pair that belongs together with --cert and --key",
+  );
 
 /** Nodes that run, first those that may answer at once. */
 function localAddresses(root: string): readonly string[] {

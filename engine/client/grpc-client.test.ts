@@ -108,7 +108,7 @@ describe("a call", () => {
     const answer = await client.getStatus();
     await strangers.stop();
 
-    expect(answer).toMatchObject({ ok: false, error: { code: "unreachable" } });
+    expect(answer).toMatchObject({ ok: false, error: { code: "unauthenticated" } });
     expect(JSON.stringify(answer)).toMatch(/certificate/i);
   });
 

@@ -1,4 +1,3 @@
-import { credentials as grpcCredentials } from "@grpc/grpc-js";
 import { ClusterService } from "../../proto/gen/nl/v1/cluster.ts";
 import {
   type CancelJobResponse,
@@ -10,6 +9,7 @@ import {
 import { NodesService } from "../../proto/gen/nl/v1/nodes.ts";
 import { ok } from "../lib/result.ts";
 import type { Answer, Client, Submission, WatchOptions } from "./client.ts";
+import type { Credentials } from "./diagnose-dial.ts";
 import { NodePool } from "./node-pool.ts";
 import { readOutput } from "./output-reading.ts";
 import { SUBMIT_JOB, submissionBytes } from "./submission-bytes.ts";
@@ -22,8 +22,7 @@ import { RunningWatch } from "./watching.ts";
 export type ConnectOptions = {
   /** `host:port` of any nodes of one cluster; the others are found through them. */
   readonly addresses: readonly string[];
-  /** PEM texts. */
-  readonly credentials: { readonly ca: string; readonly cert: string; readonly key: string };
+  readonly credentials: Credentials;
   /** How long a call is repeated where that is safe; at most 60 s are used. */
   readonly requestTimeoutMillis: number;
 };
@@ -36,12 +35,7 @@ export interface GrpcClient extends Client {
 
 /** Connects lazily: the first call dials. */
 export function connect(options: ConnectOptions): GrpcClient {
-  const { ca, cert, key } = options.credentials;
-  const pem = (text: string): Buffer => Buffer.from(text);
-  const pool = new NodePool(
-    options.addresses,
-    grpcCredentials.createSsl(pem(ca), pem(key), pem(cert)),
-  );
+  const pool = new NodePool(options.addresses, options.credentials);
   const calls = new UnaryCalls(pool, options.requestTimeoutMillis);
   return {
     ...jobCalls(calls),

@@ -3,12 +3,16 @@ import {
   Client,
   type ClientOptions,
   connectivityState,
+  credentials as grpcCredentials,
 } from "@grpc/grpc-js";
 import { assert } from "../lib/assert.ts";
+import type { NlError } from "../lib/error-code.ts";
+import { CLUSTER_SERVER_NAME } from "./cluster-server-name.ts";
+import { type Credentials, diagnoseDial } from "./diagnose-dial.ts";
 
-/** Every node shows this name beside its own (DESIGN §4, Identity). */
-const CLUSTER_SERVER_NAME = "nl-cluster";
 const ADDRESSES_MAX = 256;
+/** Addresses that are asked once more why they cannot be reached. */
+const DIAGNOSED_MAX = 5;
 /** From the first SYN to a TLS session; a node that needs longer is passed over. */
 const DIAL_MILLIS = 2_000;
 /** An address that just failed is not preferred again for so long, even when it leads. */
@@ -32,7 +36,8 @@ const OPTIONS: ClientOptions = {
 
 /** The addresses of a cluster, one channel each, and which of them to ask next. */
 export class NodePool {
-  readonly #credentials: ChannelCredentials;
+  readonly #credentials: Credentials;
+  readonly #channelCredentials: ChannelCredentials;
   readonly #addresses: string[];
   readonly #clients = new Map<string, Client>();
   readonly #failedAt = new Map<string, number>();
@@ -40,10 +45,14 @@ export class NodePool {
   #hasConnected = false;
   #isClosed = false;
 
-  constructor(addresses: readonly string[], credentials: ChannelCredentials) {
+  /** Throws when a key does not belong to its certificate, or a text is none of the two. */
+  constructor(addresses: readonly string[], credentials: Credentials) {
     assert(addresses.length > 0, "a client knows at least one address");
     this.#addresses = [...new Set(addresses)].slice(0, ADDRESSES_MAX);
     this.#credentials = credentials;
+    const { ca, key, cert } = credentials;
+    const bytes = (pem: string): Buffer => Buffer.from(pem);
+    this.#channelCredentials = grpcCredentials.createSsl(bytes(ca), bytes(key), bytes(cert));
   }
 
   get addresses(): readonly string[] {
@@ -101,18 +110,9 @@ export class NodePool {
     return state === connectivityState.READY ? client : this.#dial(address, client);
   }
 
-  /** What the last attempt to connect there said, in the words of the TLS or socket library. */
-  complaint(address: string): Promise<string> {
-    return new Promise((resolve) => {
-      const client = this.#clientOf(address);
-      const deadline = Date.now() + DIAL_MILLIS;
-      const asIs = (bytes: Buffer): Buffer => bytes;
-      const nothing = Buffer.alloc(0);
-      const path = "/nl.v1.Cluster/GetStatus";
-      client.makeUnaryRequest(path, asIs, asIs, nothing, { deadline }, (failure) => {
-        resolve(failure?.details ?? "");
-      });
-    });
+  /** Why nobody can be reached, when that is so. */
+  diagnose(): Promise<NlError> {
+    return diagnoseDial(this.#addresses.slice(0, DIAGNOSED_MAX), this.#credentials);
   }
 
   close(): void {
@@ -138,7 +138,7 @@ export class NodePool {
   #clientOf(address: string): Client {
     let client = this.#clients.get(address);
     if (client === undefined) {
-      client = new Client(address, this.#credentials, OPTIONS);
+      client = new Client(address, this.#channelCredentials, OPTIONS);
       this.#clients.set(address, client);
     }
     return client;

@@ -80,10 +80,10 @@ export class UnaryCalls {
     const { traits, tries, startedAt } = effort;
     if (traits.signal?.aborted === true) return stopped();
     if (!this.#mayRepeat(failure, traits, performance.now() - startedAt)) {
-      return this.#explained(failure, address);
+      return this.#explained(failure);
     }
     if (failure.error.code !== "overloaded") this.#pool.moveOn(address);
-    if (this.#neverConnected(tries)) return this.#explained(failure, address);
+    if (this.#neverConnected(tries)) return this.#explained(failure);
     await this.#breathe(failure.error, tries, traits.signal);
     return null;
   }
@@ -156,9 +156,9 @@ export class UnaryCalls {
     return !this.#pool.hasConnected && tries >= this.#pool.addresses.length;
   }
 
-  async #explained({ error, told }: CallError, address: string): Promise<NlError> {
+  async #explained({ error, told }: CallError): Promise<NlError> {
     if (told || error.code !== "unreachable" || this.#pool.isClosed) return error;
-    return unreachable(this.#pool.addresses, await this.#pool.complaint(address));
+    return this.#pool.diagnose();
   }
 
   /** The other addresses are tried at once; after each round there is a pause that grows. */
