@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bunClock, bunTimers } from "./bun-platform.ts";
 import { type NlError, nlError } from "./lib/error-code.ts";
+import type { NodeId } from "./lib/ids.ts";
 import { err, ok, type Result } from "./lib/result.ts";
 import { certificateDirectory } from "./new-cluster.ts";
 import type { NodeParts } from "./node.ts";
@@ -31,6 +32,14 @@ export async function openNode(directory: string): Promise<Result<Opened, NlErro
     logStore: new WorkerLogStore({ directory, expected: { clusterId, nodeId } }),
     snapshots: new SnapshotFiles(join(directory, "snapshots")),
   });
+}
+
+/** Whose directory this is: looks only, and changes nothing. */
+export function ownerOf(
+  directory: string,
+): Result<{ readonly clusterId: string; readonly nodeId: NodeId }, NlError> {
+  const identity = readIdentity(directory);
+  return identity.ok ? identity : err(nlError("refused", identity.error.detail));
 }
 
 /** The same node with a log that lasts as long as the process. */

@@ -29,6 +29,13 @@ function signalNumber(name: string): number {
   return numbers[name] ?? 0;
 }
 
+/** The stable code of a job that never ran, for scripts; null when there was an attempt to speak of. */
+export function troubleCode(job: Job): string | null {
+  const neverRan = job.state === "failed" && job.exitCode === undefined && job.signal === "";
+  const isNls = neverRan && jobExitCode(job) === EXIT_NL_TROUBLE;
+  return isNls && job.reason !== "" ? job.reason.replaceAll("-", "_") : null;
+}
+
 /** One sentence on how a job ended when its code alone does not say it; empty otherwise. */
 export function endSentence(job: Job): string {
   if (job.state === "completed" || job.reason === "exit-code") return "";

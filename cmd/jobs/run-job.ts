@@ -7,7 +7,7 @@ import { orFail } from "../nl-failure.ts";
 import { EXIT_INTERRUPTED } from "../report-error.ts";
 import { UsageError } from "../usage-error.ts";
 import type { World } from "../world.ts";
-import { endSentence, jobExitCode } from "./job-exit-code.ts";
+import { endSentence, jobExitCode, troubleCode } from "./job-exit-code.ts";
 import { parseSpec, specInput } from "./spec-flags.ts";
 
 export type RunJob = {
@@ -113,6 +113,8 @@ async function sayWaiting(client: Client, jobId: JobId, world: World): Promise<v
 export function finish(job: Job, world: World): number {
   const sentence = endSentence(job);
   if (sentence !== "") world.err(`nl: ${sentence}\n`);
+  const code = troubleCode(job);
+  if (code !== null) world.err(`code: ${code}\n`);
   const driver = job.attempts.at(-1)?.driver ?? "";
   if (driver === "plain") world.err("nl: it ran as a plain process, without isolation\n");
   return jobExitCode(job);

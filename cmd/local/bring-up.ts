@@ -5,7 +5,13 @@ import { connectTo } from "../connect.ts";
 import { NlFailure, orFail } from "../nl-failure.ts";
 import type { Steps } from "../steps.ts";
 import type { World } from "../world.ts";
-import { addressOf, clientDirectory, type LocalCluster, nodeDirectory } from "./cluster-file.ts";
+import {
+  addressOf,
+  clientDirectory,
+  type LocalCluster,
+  type LocalNode,
+  nodeDirectory,
+} from "./cluster-file.ts";
 import { agentPid, logTail, startAgent, stopAgent } from "./node-process.ts";
 import { holderOf, isFree } from "./ports.ts";
 
@@ -58,11 +64,12 @@ async function startMissing(options: BringUp): Promise<readonly string[]> {
   const { root, cluster, only, driver, steps } = options;
   const wanted = cluster.nodes.filter(({ id }) => only === undefined || id === only);
   const missing = wanted.filter(({ id }) => agentPid(root, id) === null);
-  const startable = missing.filter(({ id }) => {
-    const isThere = existsSync(nodeDirectory(root, id));
-    if (!isThere) steps.warn(goneSentence(id));
-    return isThere;
-  });
+  const startable: LocalNode[] = [];
+  for (const node of missing) {
+    const refusal = await refusalOf(options, node.id);
+    if (refusal === null) startable.push(node);
+    else steps.warn(refusal);
+  }
   if (startable.length === 0 && missing.length === 0) {
     steps.line(`  ✓ ${cluster.nodes.length} of ${cluster.nodes.length} nodes are already up`);
     return [];
@@ -81,6 +88,20 @@ async function startMissing(options: BringUp): Promise<readonly string[]> {
   const names = startable.map(({ id }) => id);
   if (names.length > 0) steps.line(`  ✓ started ${names.join(" ")}  (pids ${pids.join(" ")})`);
   return names;
+}
+
+/** Null: this node may be started from what its directory holds. */
+async function refusalOf({ root, cluster, isNew }: BringUp, id: string): Promise<string | null> {
+  const directory = nodeDirectory(root, id);
+  if (!existsSync(directory)) return goneSentence(id);
+  if (isNew) return null;
+  const { ownerOf } = await import("../../engine/open-node.ts");
+  const owner = ownerOf(directory);
+  // What cannot be read is the agent's to explain: it knows what is safe.
+  if (!owner.ok) return null;
+  const { clusterId, nodeId } = owner.value;
+  if (clusterId === cluster.clusterId && nodeId === id) return null;
+  return `${id} is not started: ${directory} is the directory of ${nodeId} in cluster ${clusterId}. Nothing in it was changed: move it back to where it belongs`;
 }
 
 const goneSentence = (id: string): string =>
