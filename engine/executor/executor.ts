@@ -63,7 +63,6 @@ class RunningExecutor implements Executor {
   readonly #reportPace: Pace;
   readonly #heartbeats: HeartbeatSender;
   readonly #registration: Registration;
-  readonly #declined = new Set<AttemptId>();
   #isTurnDue = false;
   #isRunning = false;
   #cancelLook: () => void = () => {};
@@ -167,7 +166,6 @@ class RunningExecutor implements Executor {
       attempts,
       tasks: this.#tasks.open,
       starting: this.#tasks.starting,
-      declined: this.#declined,
       isListed: this.#tasks.isListed,
       mayAct,
       drain: feed.view.nodes.get(nodeId)?.drain ?? null,
@@ -176,7 +174,6 @@ class RunningExecutor implements Executor {
     const isKnown = (id: AttemptId): boolean => attempts.has(id) || this.#tasks.open.has(id);
     this.#hostPace.retain(isKnown);
     this.#reportPace.retain(isKnown);
-    for (const id of this.#declined) if (!isKnown(id)) this.#declined.delete(id);
     this.#perform(actions);
     this.#removeOutdated();
   }
@@ -239,7 +236,6 @@ class RunningExecutor implements Executor {
 
   #collect(report: AttemptReport, reports: AttemptReport[]): void {
     const now = this.#options.clock.monotonicMillis();
-    if (report.phase === "declined") this.#declined.add(report.attemptId);
     if (this.#reportPace.takeDue(report.attemptId, report.phase, now)) reports.push(report);
   }
 

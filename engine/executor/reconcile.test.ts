@@ -60,10 +60,10 @@ const CASES: readonly Case[] = [
     expected: ["report declined"],
   },
   {
-    name: "goes on declining what it declined, though the drain was undone",
+    name: "starts after an undrain what it may have declined: that decline counts no more",
     attempt: "assigned",
-    input: { declined: new Set([ID]) },
-    expected: ["report declined"],
+    input: { drain: null },
+    expected: ["start"],
   },
   {
     name: "calls a started task that the host does not know an agent fault",
@@ -181,7 +181,6 @@ describe("reconcile", () => {
         attempts: new Map(wanted),
         tasks: new Map(status),
         starting: new Set(),
-        declined: new Set(),
         isListed: true,
         mayAct: true,
         drain: null,

@@ -24,8 +24,6 @@ export type ReconcileInput = {
   readonly tasks: ReadonlyMap<AttemptId, TaskStatus>;
   /** Told to start, but not in `tasks` yet. */
   readonly starting: ReadonlySet<AttemptId>;
-  /** Declined by this process: such an attempt is never started, whatever happens to the drain. */
-  readonly declined: ReadonlySet<AttemptId>;
   /** The task host is connected and has told every task. Without it no conclusion is drawn. */
   readonly isListed: boolean;
   /** The lease holds, and the commit index that came with it is applied here. */
@@ -92,7 +90,8 @@ function withoutTask(input: ReconcileInput, wanted: WantedAttempt): readonly Act
     const detail = "cancelled before it started";
     return [report(endedReport(input.nodeId, attempt, { end: "cancelled", detail }))];
   }
-  if (input.drain !== null || input.declined.has(attempt.id)) {
+  // Counts only while the node drains: after an undrain the attempt may start here after all.
+  if (input.drain !== null) {
     return [report(phaseReport(input.nodeId, attempt, "declined"))];
   }
   return input.mayAct ? [{ kind: "start", attempt }] : [];

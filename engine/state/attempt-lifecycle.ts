@@ -7,7 +7,7 @@ import type { Attempt, AttemptState } from "./cluster-state.ts";
  */
 const NEXT: Readonly<Record<AttemptState, readonly AttemptState[]>> = {
   assigned: ["starting", "running", "exited", "declined", "lost"],
-  starting: ["running", "exited", "declined", "lost"],
+  starting: ["running", "exited", "lost"],
   running: ["exited", "lost"],
   exited: [],
   declined: [],

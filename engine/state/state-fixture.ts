@@ -146,6 +146,15 @@ export class TestCluster {
     return this.report(number, { end: "exited", exitCode });
   }
 
+  /** Declined by its node, which is drained and undrained for that. */
+  decline(number: number): Change {
+    const { nodeId } = this.newest(number);
+    this.run({ kind: "drain-node", nodeId, deadlineMillis: 1_000, message: "" });
+    const change = this.report(number, { phase: "declined" });
+    this.run({ kind: "undrain-node", nodeId });
+    return change;
+  }
+
   /** Submitted, assigned and running on a node. */
   start(number: number, change: Partial<JobSpec> = {}, nodeNumber = 1): void {
     this.submit(number, change);

@@ -91,7 +91,7 @@ describe("cancel-job", () => {
     cluster.assign(1);
     cluster.cancel(1);
 
-    cluster.report(1, { phase: "declined" });
+    cluster.decline(1);
 
     expect(cluster.job(1).state).toBe("cancelled");
   });

@@ -177,7 +177,7 @@ describe("mark-node: a node that comes back", () => {
     const attempt = cluster.newest(1);
     cluster.mark(1, "lost");
     cluster.assign(1, 2);
-    cluster.report(1, { phase: "declined" });
+    cluster.decline(1);
 
     cluster.reportAttempt(attempt, { end: "exited", exitCode: 0 });
 

@@ -324,7 +324,7 @@ describe("report-attempts: declined", () => {
     cluster.submit(2);
     cluster.assign(1);
 
-    cluster.report(1, { phase: "declined", detail: "draining" });
+    cluster.decline(1);
 
     expect(cluster.job(1)).toMatchObject({
       state: "pending",
@@ -344,7 +344,7 @@ describe("report-attempts: declined", () => {
 
     for (let decline = 1; decline <= 12; decline++) {
       cluster.assign(1);
-      cluster.report(1, { phase: "declined" });
+      cluster.decline(1);
       delays.push((cluster.job(1).run?.notBefore ?? cluster.now) - cluster.now);
       cluster.wait(60_000);
     }
@@ -358,8 +358,32 @@ describe("report-attempts: declined", () => {
     cluster.submit(1, { once: true });
     cluster.assign(1);
 
-    cluster.report(1, { phase: "declined" });
+    cluster.decline(1);
 
     expect(cluster.job(1).state).toBe("pending");
+  });
+
+  test("S5: a decline that comes after the undrain counts no more: the attempt may have begun", () => {
+    const cluster = new TestCluster({ nodes: 1 });
+    cluster.submit(1);
+    cluster.assign(1);
+    cluster.run({ kind: "drain-node", nodeId: node(1), deadlineMillis: 1_000, message: "" });
+    cluster.run({ kind: "undrain-node", nodeId: node(1) });
+
+    cluster.report(1, { phase: "declined" });
+
+    expect(cluster.job(1).state).toBe("assigned");
+    expect(cluster.newest(1).state).toBe("assigned");
+  });
+
+  test("S5: what is starting cannot be handed back, on a draining node either", () => {
+    const cluster = new TestCluster({ nodes: 1 });
+    cluster.submit(1);
+    cluster.assign(1);
+    cluster.report(1, { phase: "starting" });
+
+    cluster.decline(1);
+
+    expect(cluster.newest(1).state).toBe("starting");
   });
 });

@@ -23,8 +23,16 @@ export function applyReportAttempts(applying: Applying, command: ReportAttempts)
 
 function holds(applying: Applying, attempt: Attempt, report: AttemptReport): boolean {
   if (attempt.fence !== report.fence || attempt.nodeId !== report.nodeId) return false;
+  if (report.phase === "declined" && !isDraining(applying, report)) return false;
   return mayBecome(attempt.state, report.phase) || isLateResult(applying.state, attempt, report);
 }
+
+/**
+ * A node may start what it has declined once it is undrained, so a decline that arrives later, from
+ * a call that was repeated or delayed, must not give the attempt away (SEMANTICS S5).
+ */
+const isDraining = (applying: Applying, { nodeId }: AttemptReport): boolean =>
+  (applying.state.nodes.get(nodeId)?.drain ?? null) !== null;
 
 function take(applying: Applying, before: Attempt, report: AttemptReport): void {
   const attempt = merged(before, report);
