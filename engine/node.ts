@@ -93,6 +93,7 @@ export async function startNode(parts: NodeParts): Promise<Result<RunningNode, N
 
   const started = await new Promise<Result<void, StorageError>>((done) => replica.start(done));
   if (!started.ok) return err(storageRefusal(started.error));
+  for (const message of damageOf(replica)) logger.log("warn", message);
   const server = new GrpcServer({ tls, timers: platform.timers });
   const links = linksOf(tls, platform.clock);
   const { api, duties, warnings } = serve({ parts, platform, replica, links, server });
@@ -173,7 +174,7 @@ function serve({ parts, platform, replica, links, server }: Serving) {
     outputLink: links.output,
     outputReader: parts.worker ?? NO_OUTPUT,
     platform: { ...platform, logger },
-    warnings: () => warnings,
+    warnings: () => [...damageOf(replica), ...warnings],
     onBug,
   });
   registerApi(server.server, {
@@ -184,6 +185,12 @@ function serve({ parts, platform, replica, links, server }: Serving) {
   });
   return { api, duties, warnings };
 }
+
+/** Said until the leader has made the log whole again (SEMANTICS, S15). */
+const damageOf = (replica: Replica): readonly string[] =>
+  replica.status().raft.damaged
+    ? ["the log on this node's disk is damaged: it does not vote until the leader has repaired it"]
+    : [];
 
 /** A node that only serves has no output of its own. */
 const NO_OUTPUT: OutputReader = {
