@@ -56,15 +56,13 @@ export class TaskHostServer {
     this.#server.addService(TaskHostService, this.#handlers());
   }
 
-  /** The folder of the socket is closed to others, and so is the socket itself. */
   listen(address: SocketAddress): Promise<void> {
-    const mask = process.umask(0o177);
     return new Promise<void>((resolve, reject) => {
       const credentials = ServerCredentials.createInsecure();
       this.#server.bindAsync(address.target, credentials, (error) =>
         error === null ? resolve() : reject(error),
       );
-    }).finally(() => process.umask(mask));
+    });
   }
 
   stop(): void {
@@ -95,7 +93,12 @@ export class TaskHostServer {
       }),
       shutdown: unary((request) => this.#shutdown(request)),
       watchTasks: (call) => this.#watch(call),
-      readOutput: (call) => void this.#read(call),
+      // Nothing that goes wrong for a reader may end the host, and with it the tasks.
+      readOutput: (call) => {
+        this.#read(call).catch((error: unknown) => {
+          call.emit("error", { code: Code.INTERNAL, details: String(error) });
+        });
+      },
     };
   }
 

@@ -206,3 +206,13 @@ test("a driver that is refused by configuration ends the attempt with a sentence
   expect(task.status.end).toBe("no-docker");
   expect(task.status.detail).toContain("configured");
 });
+
+test("a signal that cannot be sent is no reason to give up the task", async () => {
+  const { task, running, run } = await started();
+  running.terminate = () => Promise.reject(new Error("too many open files"));
+
+  task.stop("cancelled", 20);
+
+  await run;
+  expect(task.status).toMatchObject({ end: "cancelled", signal: "SIGKILL" });
+});

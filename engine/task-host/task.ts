@@ -147,7 +147,7 @@ export class Task {
     cancelTimeout();
     this.#cancelKill();
     const wasStopped = (await this.#firstSignal) ?? false;
-    await this.#end(outcomeOf(exit, wasStopped ? this.#ending : null));
+    await this.#end(outcomeOf(exit, wasStopped ? this.#ending : null, this.request.spec));
   }
 
   #stop(ending: Ending, graceMillis: number): void {
@@ -162,7 +162,9 @@ export class Task {
   }
 
   #signalFirst(running: RunningTask, graceMillis: number): void {
-    this.#firstSignal = graceMillis > 0 ? running.terminate() : running.kill();
+    const signalled = graceMillis > 0 ? running.terminate() : running.kill();
+    // Whether it found the task alive is not known then: the kill goes on until it has ended.
+    this.#firstSignal = signalled.catch(() => true);
     this.#killWithin(running, graceMillis);
   }
 
@@ -173,7 +175,7 @@ export class Task {
     this.#cancelKill();
     const kill = (): void => {
       this.#cancelKill = afterMillis(KILL_AGAIN_MILLIS, kill);
-      void running.kill();
+      void running.kill().catch(() => undefined);
     };
     this.#cancelKill = afterMillis(graceMillis, kill);
   }
