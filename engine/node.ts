@@ -64,30 +64,7 @@ const DRAIN_CALLS_MILLIS = 1_000;
 export async function startNode(parts: NodeParts): Promise<Result<RunningNode, NlError>> {
   const platform = { clock: bunClock(), timers: bunTimers(), random: bunRandom() };
   const { identity, tls, logger } = parts;
-  const self = { ...identity, address: parts.rpcAddress };
-  const transport = new GrpcTransport({
-    clusterId: identity.clusterId,
-    self,
-    tls,
-    logger,
-    timers: platform.timers,
-    random: platform.random,
-  });
-  const replica = createReplica({
-    ...identity,
-    tickMillis: parts.config.tickMillis,
-    electionTicks: parts.config.electionTicksMin,
-    heartbeatTicks: parts.config.heartbeatTicks,
-    maxWaitingProposals: PROPOSALS_MAX,
-    commitWaitMillis: COMMIT_WAIT_MILLIS,
-    platform: {
-      ...platform,
-      logStore: parts.logStore,
-      snapshots: parts.snapshots,
-      transport,
-      logger,
-    },
-  });
+  const { replica, transport } = consensus(parts, platform);
   const failed = Promise.withResolvers<Awaited<RunningNode["failed"]>>();
   replica.listen({ onStopped: (reason, error) => failed.resolve({ reason, error }) });
 
@@ -122,6 +99,29 @@ export async function startNode(parts: NodeParts): Promise<Result<RunningNode, N
       parts.worker?.stop();
     },
   });
+}
+
+/** One Raft node: its log, its links to the peers, and the loop that drives it. */
+function consensus(parts: NodeParts, platform: Platform) {
+  const { identity, tls, logger, config, logStore, snapshots } = parts;
+  const transport = new GrpcTransport({
+    clusterId: identity.clusterId,
+    self: { ...identity, address: parts.rpcAddress },
+    tls,
+    logger,
+    timers: platform.timers,
+    random: platform.random,
+  });
+  const replica = createReplica({
+    ...identity,
+    tickMillis: config.tickMillis,
+    electionTicks: config.electionTicksMin,
+    heartbeatTicks: config.heartbeatTicks,
+    maxWaitingProposals: PROPOSALS_MAX,
+    commitWaitMillis: COMMIT_WAIT_MILLIS,
+    platform: { ...platform, logStore, snapshots, transport, logger },
+  });
+  return { replica, transport };
 }
 
 type Platform = {

@@ -1,5 +1,5 @@
-import type { AttemptId, Index, NodeId, Term, UnixMillis } from "../lib/ids.ts";
 import type { NlError } from "../lib/error-code.ts";
+import type { AttemptId, Index, NodeId, Term, UnixMillis } from "../lib/ids.ts";
 import type { AttemptReport, RegisterNode } from "../state/command.ts";
 import type { Done } from "./completion.ts";
 
