@@ -42,6 +42,8 @@ const EXIT_HELD = 0;
 
 /** Serves one folder until it is told to end or nobody needs it. Resolves to the exit code. */
 export async function runTaskHost(options: TaskHostOptions): Promise<number> {
+  // Nothing here is for others to read; tasks get the usual mask back.
+  process.umask(0o077);
   mkdirSync(options.directory, { recursive: true, mode: 0o700 });
   const folder = realpathSync(options.directory);
   const lock = lockFolder(folder);

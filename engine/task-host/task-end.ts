@@ -1,4 +1,5 @@
 import { unreachable } from "../lib/assert.ts";
+import type { JobSpec } from "../lib/job-spec.ts";
 import type { StopReason, TaskStatus } from "../platform/task-host.ts";
 import type { StartFailure, TaskExit } from "./task-driver.ts";
 
@@ -30,7 +31,7 @@ export function endingOf(reason: StopReason): Ending {
 }
 
 /** What happened first decides: an exit before nl's own signal is the task's own. */
-export function outcomeOf(exit: TaskExit, ending: Ending | null): Outcome {
+export function outcomeOf(exit: TaskExit, ending: Ending | null, spec: JobSpec): Outcome {
   const { exitCode, signal, peakMemoryBytes } = exit;
   const facts = { exitCode, signal, peakMemoryBytes };
   if (ending !== null) return { ...facts, ...ending };
@@ -38,7 +39,9 @@ export function outcomeOf(exit: TaskExit, ending: Ending | null): Outcome {
     return { ...NOTHING_RAN, end: "agent-fault", detail: exit.lostDetail, peakMemoryBytes };
   }
   if (exit.oomKilled) {
-    return { ...facts, end: "oom-killed", detail: "the task used more memory than its limit" };
+    const limit = mebibytes(spec.resources.memoryBytes);
+    const peak = peakMemoryBytes > 0 ? ` (peak ${mebibytes(peakMemoryBytes)})` : "";
+    return { ...facts, end: "oom-killed", detail: `it needed more than its ${limit}${peak}` };
   }
   return { ...facts, end: signal === "" ? "exited" : "signalled", detail: "" };
 }
@@ -48,6 +51,8 @@ export function outcomeOfFailure(failure: StartFailure, ending: Ending | null): 
   const end = failure.kind === "aborted" ? "agent-fault" : failure.kind;
   return { ...NOTHING_RAN, end, detail: failure.detail };
 }
+
+const mebibytes = (bytes: number): string => `${Math.round(bytes / 1024 / 1024)} MiB`;
 
 export const HOST_DIED: Outcome = {
   ...{ exitCode: null, signal: "", peakMemoryBytes: 0, end: "agent-fault" },

@@ -21,12 +21,20 @@ export type StartedTask = {
 
 /** Runs commands with one driver, each as an attempt of its own. */
 export class DriverLab {
-  readonly driver: TaskDriver;
-  readonly folder = mkdtempSync(join(tmpdir(), "nl-driver-"));
+  readonly #create: (folder: string) => TaskDriver;
+  #made: { readonly folder: string; readonly driver: TaskDriver } | null = null;
   #count = 0;
 
   constructor(create: (folder: string) => TaskDriver) {
-    this.driver = create(this.folder);
+    this.#create = create;
+  }
+
+  get driver(): TaskDriver {
+    return this.#open().driver;
+  }
+
+  get folder(): string {
+    return this.#open().folder;
   }
 
   async start(command: readonly string[], spec: Partial<JobSpec> = {}): Promise<StartedTask> {
@@ -70,6 +78,15 @@ export class DriverLab {
   }
 
   remove(): void {
-    rmSync(this.folder, { recursive: true, force: true });
+    if (this.#made !== null) rmSync(this.#made.folder, { recursive: true, force: true });
+  }
+
+  /** At the first use, so that a suite of which nothing runs leaves nothing. */
+  #open(): { readonly folder: string; readonly driver: TaskDriver } {
+    if (this.#made === null) {
+      const folder = mkdtempSync(join(tmpdir(), "nl-driver-"));
+      this.#made = { folder, driver: this.#create(folder) };
+    }
+    return this.#made;
   }
 }

@@ -201,6 +201,26 @@ function limitsMemory(lab: DriverLab): void {
   });
 }
 
+const ESCAPES = [
+  ["write to the root", "echo x >/x"],
+  ["write to a system folder", "echo x >/usr/x || echo x >/bin/x"],
+  ["write to /dev/shm", "mkdir -p /dev/shm && echo x >/dev/shm/x"],
+  ["change a setting of the kernel", "echo x >/proc/sys/kernel/core_pattern"],
+  ["trigger the kernel", "echo h >/proc/sysrq-trigger"],
+  ["run a file from /tmp", "cp /bin/true /tmp/t && /tmp/t"],
+  ["mount", "mount -t tmpfs none /tmp"],
+  ["make a user namespace", "unshare -U true"],
+  ["make a device", "mknod /tmp/d b 8 0"],
+  ["read the kernel's memory", "head -c 1 /proc/kcore"],
+  ["become root", "su -c true root || chroot / true"],
+  ["raise its own limits", "ulimit -n 100000"],
+  ["reach the host's root", "ls /proc/1/root/root || ls /proc/1/root/home"],
+  ["signal a process outside", `kill -0 ${process.pid}`],
+  ["reach the network", "ping -c 1 -W 1 1.1.1.1 || nc -w 1 1.1.1.1 53 </dev/null"],
+  ["reach the daemon", "test -e /var/run/docker.sock"],
+  ["read a file of the host", "cat /etc/shadow || ls /root /home"],
+] as const;
+
 function isolates(lab: DriverLab): void {
   test("runs as nobody, without capabilities and without the way to gain some", async () => {
     const { stdout } = await lab.run(sh("id -u; id -g; cat /proc/self/status"));
@@ -211,28 +231,15 @@ function isolates(lab: DriverLab): void {
     expect(stdout).toMatch(/^NoNewPrivs:\s1$/m);
   });
 
-  test.each([
-    ["write to the root", "echo x >/x"],
-    ["write to a system folder", "echo x >/usr/x || echo x >/bin/x"],
-    ["write to /dev/shm", "mkdir -p /dev/shm && echo x >/dev/shm/x"],
-    ["change a setting of the kernel", "echo x >/proc/sys/kernel/core_pattern"],
-    ["trigger the kernel", "echo h >/proc/sysrq-trigger"],
-    ["run a file from /tmp", "cp /bin/true /tmp/t && /tmp/t"],
-    ["mount", "mount -t tmpfs none /tmp"],
-    ["make a user namespace", "unshare -U true"],
-    ["make a device", "mknod /tmp/d b 8 0"],
-    ["read the kernel's memory", "head -c 1 /proc/kcore"],
-    ["become root", "su -c true root || chroot / true"],
-    ["raise its own limits", "ulimit -n 100000"],
-    ["reach the host's root", "ls /proc/1/root/root || ls /proc/1/root/home"],
-    ["signal a process outside", `kill -0 ${process.pid}`],
-    ["reach the network", "ping -c 1 -W 1 1.1.1.1 || nc -w 1 1.1.1.1 53 </dev/null"],
-    ["reach the daemon", "test -e /var/run/docker.sock"],
-    ["read a file of the host", "cat /etc/shadow || ls /root /home"],
-  ])("a task cannot %s", async (_what, script) => {
-    const { exit } = await lab.run(sh(`(${script}) >/dev/null 2>&1`));
+  test("a task cannot reach out of its sandbox", async () => {
+    // Each in a shell of its own, in one task: what ends well is printed.
+    const attempts = ESCAPES.map(
+      ([what, script]) => `(${script}) >/dev/null 2>&1 && echo 'it could ${what}'`,
+    );
 
-    expect(exit.exitCode).not.toBe(0);
+    const { stdout } = await lab.run(sh(`${attempts.join("\n")}\necho tried`));
+
+    expect(stdout).toBe("tried\n");
   });
 
   test("a task has no network but its own loopback, and a /tmp to write to", async () => {

@@ -81,7 +81,7 @@ function limited(argv: readonly string[], cgroup: TaskCgroup | null): readonly s
   const join = 'while [ "$1" != -- ]; do echo $$ >"$1" || exit 1; shift; done; shift; ';
   // Where memory is short, the kernel is to end tasks before it ends nl.
   const first = "echo 500 >/proc/self/oom_score_adj 2>/dev/null; ";
-  const script = `${join}${first}ulimit -c 0; ulimit -n 1024 2>/dev/null; exec "$@"`;
+  const script = `${join}${first}umask 022; ulimit -c 0; ulimit -n 1024 2>/dev/null; exec "$@"`;
   return ["/bin/sh", "-c", script, "nl", ...(cgroup?.joinFiles ?? []), "--", ...argv];
 }
 

@@ -83,7 +83,7 @@ export class ProcessTree {
 
   #left(): readonly number[] {
     const { cgroup, isNamespace, marks } = this.#options;
-    if (isNamespace) return cgroup?.processes() ?? [];
-    return [...(cgroup?.processes() ?? this.#group()), ...processesWithEnvironment(marks)];
+    if (cgroup !== null) return cgroup.processes();
+    return isNamespace ? [] : [...this.#group(), ...processesWithEnvironment(marks)];
   }
 }
