@@ -14,6 +14,7 @@ export type Fault =
   | "transfer"
   | "power-all"
   | "lose-node"
+  | "lose-leader"
   | "kill-host"
   | "drain"
   | "jump-clock";
@@ -22,6 +23,9 @@ export type NemesisOptions = {
   readonly cluster: AnyCluster;
   readonly random: SimRandom;
   readonly menu: readonly Fault[];
+  /** Share of the menu that a seed enables. */
+  readonly menuShare: number;
+  readonly firstFaultMillis: readonly [number, number];
   readonly pauseMillisMax: number;
   /** Share of outages that last long enough for a node to be called lost, and how long they last. */
   readonly longOutageChance: number;
@@ -32,7 +36,9 @@ export type NemesisOptions = {
 
 const SHORT_OUTAGE_MILLIS = [50, 2_000] as const;
 /** How long nothing else happens, so that one leader sees the silence of one node through. */
-const LOSS_QUIET_MILLIS = 3_600;
+const QUIET_MILLIS: Partial<Record<Fault, number>> = { "lose-node": 3_600, "lose-leader": 5_500 };
+/** A leader cut off: it does not know, another is elected, and calls the first one lost. */
+const LEADER_OUTAGE_MILLIS = [5_000, 6_500] as const;
 
 /** Swarm testing: every seed enables a random part of the menu, so that faults also come alone. */
 export class Nemesis {
@@ -47,18 +53,23 @@ export class Nemesis {
     this.#options = options;
     this.#cluster = options.cluster;
     this.#random = options.random;
-    const menu = options.menu.filter(() => options.random.chance(0.6));
+    const menu = options.menu.filter(() => options.random.chance(options.menuShare));
     this.#menu = menu.length === 0 ? options.menu : menu;
     options.cluster.onSuicide = (peer) => this.#restartLater(peer);
   }
 
   start(): void {
-    this.#cluster.time.after(this.#random.between(50, this.#options.pauseMillisMax), () => {
+    this.#strikeAfter(this.#between(this.#options.firstFaultMillis));
+  }
+
+  #strikeAfter(millis: number): void {
+    this.#cluster.time.after(millis, () => {
       if (this.#isOver) return;
       const [fault, victim] = [this.#random.pick(this.#menu), this.#victim()];
       this.#cluster.observer.say(() => `nemesis: ${fault} n${victim}`);
       this.#strike(fault, victim);
-      this.#cluster.time.after(fault === "lose-node" ? LOSS_QUIET_MILLIS : 0, () => this.start());
+      const pause = this.#random.between(50, this.#options.pauseMillisMax);
+      this.#strikeAfter((QUIET_MILLIS[fault] ?? 0) + pause);
     });
   }
 
@@ -67,7 +78,10 @@ export class Nemesis {
     this.#isOver = true;
     const { cluster } = this.#options;
     cluster.observer.say(() => "nemesis: calm");
-    if (this.#random.chance(0.5)) cluster.crash(this.#victim(), "process");
+    const victim = this.#victim();
+    for (const peer of cluster.peers) {
+      if (peer === victim || this.#random.chance(0.5)) cluster.crash(peer, "process");
+    }
     cluster.network.calm();
     for (const { disk } of cluster.observer.members) disk.calm();
     for (const peer of cluster.peers) {
@@ -101,6 +115,9 @@ export class Nemesis {
       case "lose-node":
         this.#lose(victim);
         return;
+      case "lose-leader":
+        this.#cut("isolate", cluster.leader() ?? victim, this.#between(LEADER_OUTAGE_MILLIS));
+        return;
       case "power-all":
         for (const peer of cluster.peers) this.#crash(peer, "machine");
         return;
@@ -118,14 +135,35 @@ export class Nemesis {
     const leader = this.#cluster.leader();
     const others = this.#cluster.peers.filter((peer) => peer !== leader);
     const lost = victim === leader ? this.#random.pick(others) : victim;
-    const how = this.#random.pick(["cut", "kill", "power", "freeze"] as const);
-    if (how === "cut") this.#cut("isolate", lost, this.#options.longOutageMillis[1]);
-    else if (how === "freeze") this.#cluster.process(lost)?.freeze();
-    else this.#die(lost, how === "kill" ? "process" : "machine");
+    const millis = this.#between(this.#options.longOutageMillis);
     const process = this.#cluster.process(lost);
-    this.#later(this.#random.between(...this.#options.longOutageMillis), () => {
+    switch (this.#random.pick(["cut", "kill", "power", "freeze", "wake-and-cut"] as const)) {
+      case "cut":
+        this.#cut("isolate", lost, millis);
+        break;
+      case "kill":
+        this.#die(lost, "process");
+        break;
+      case "power":
+        this.#die(lost, "machine");
+        break;
+      case "freeze":
+        process?.freeze();
+        break;
+      case "wake-and-cut":
+        // It wakes to answers that came long ago, and then hears no more.
+        process?.freeze();
+        this.#later(this.#random.between(200, 1_800), () => {
+          process?.thaw();
+          this.#later(1, () => this.#cut("isolate", lost, millis));
+        });
+        break;
+    }
+    this.#later(millis, () => {
       process?.thaw();
       this.#cluster.start(lost);
+      // It comes back to a log that has moved on, and may be slow to read it.
+      if (this.#random.chance(0.4)) this.#strike("stall", lost);
     });
   }
 
@@ -177,7 +215,11 @@ export class Nemesis {
   #outageMillis(): number {
     const { longOutageChance, longOutageMillis } = this.#options;
     const isLong = this.#random.chance(longOutageChance);
-    return this.#random.between(...(isLong ? longOutageMillis : SHORT_OUTAGE_MILLIS));
+    return this.#between(isLong ? longOutageMillis : SHORT_OUTAGE_MILLIS);
+  }
+
+  #between(range: readonly [number, number]): number {
+    return this.#random.between(...range);
   }
 
   #later(millis: number, act: () => void): () => void {

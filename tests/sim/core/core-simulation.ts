@@ -64,6 +64,8 @@ export class CoreSimulation {
       cluster: this.#cluster,
       random: new SimRandom(seed, "nemesis"),
       menu: MENU,
+      menuShare: 0.6,
+      firstFaultMillis: [50, 1_500],
       pauseMillisMax: 1_500,
       longOutageChance: 0.2,
       longOutageMillis: [2_000, 3_500],

@@ -6,11 +6,6 @@ import type { SimRandom } from "../world/sim-random.ts";
 import type { Machine } from "./machine.ts";
 import type { SimNode } from "./sim-node.ts";
 
-const MENU: readonly Fault[] = [
-  ...(["kill", "power", "die-mid-turn", "freeze", "isolate", "split", "one-way"] as const),
-  ...(["stall", "transfer", "power-all", "kill-host", "drain", "jump-clock", "lose-node"] as const),
-];
-
 const UNDRAIN_MILLIS = 300;
 
 /** What can go wrong with a whole node and its machine, beyond its Raft. */
@@ -44,7 +39,7 @@ export function nodeFaults(
     for (const machine of machines) machine.host.restart();
     undrainAll(cluster, ask);
   };
-  return { menu: MENU, act, calm };
+  return { act, calm };
 }
 
 function killHost(cluster: SimCluster<SimNode>, { host }: Machine, millis: number): void {

@@ -1,19 +1,75 @@
 import { type CoreProfile, diskProfile, networkProfile } from "../core/core-profile.ts";
+import type { Fault } from "../nemesis.ts";
 import type { SimRandom } from "../world/sim-random.ts";
+import type { JobMix } from "./workload.ts";
 
-export type NodeProfile = Pick<CoreProfile, "nodeCount" | "tickMillis" | "disk" | "network"> & {
+/** What a seed is about: which faults, at which pace, and which jobs they meet. */
+type Theme = {
+  readonly menu: readonly Fault[];
+  /** Share of the menu that a seed enables. */
+  readonly menuShare: number;
+  readonly ticksMillis: readonly number[];
+  readonly firstFaultMillis: readonly [number, number];
+  readonly jobs: Omit<JobMix, "count">;
+};
+
+export type NodeProfile = Pick<CoreProfile, "nodeCount" | "disk" | "network"> & {
+  readonly theme: Theme;
+  readonly tickMillis: number;
   readonly jobCount: number;
   readonly faultPauseMillisMax: number;
 };
 
+const EVERYTHING: Theme = {
+  menu: [
+    ...(["kill", "power", "die-mid-turn", "freeze", "isolate", "split", "one-way"] as const),
+    ...(["stall", "transfer", "power-all", "kill-host", "drain", "jump-clock"] as const),
+    "lose-node",
+  ],
+  menuShare: 0.6,
+  ticksMillis: [50, 100, 100, 100],
+  firstFaultMillis: [50, 1_500],
+  jobs: { longShare: 0.35, veryLongShare: 0, stubbornShare: 0.2, gracesMillis: [50, 200, 1_000] },
+};
+
+/** Nodes that are called lost while their tasks live on: what fencing is for. */
+const LOSSES: Theme = {
+  menu: [
+    ...(["lose-node", "lose-node", "lose-node", "lose-leader"] as const),
+    ...(["kill", "kill", "isolate", "freeze"] as const),
+  ],
+  menuShare: 1,
+  ticksMillis: [50, 100, 200],
+  firstFaultMillis: [50, 1_500],
+  jobs: { longShare: 0.7, veryLongShare: 0.2, stubbornShare: 0.6, gracesMillis: [50, 200, 1_000] },
+};
+
+/** Slow elections and a leader that is cut off, tasks and all: who may renew its own lease? */
+const DEPOSED: Theme = {
+  menu: ["lose-leader", "lose-leader", "kill"],
+  menuShare: 1,
+  ticksMillis: [200],
+  firstFaultMillis: [1_900, 2_400],
+  jobs: { longShare: 0.8, veryLongShare: 0.6, stubbornShare: 0.8, gracesMillis: [1_000] },
+};
+
 /** Every seed is another world; mostly three nodes, with which most clusters run. */
 export function nodeProfile(random: SimRandom): NodeProfile {
+  const theme = random.pick(DOZEN);
   return {
+    theme,
     nodeCount: random.chance(0.1) ? 5 : 3,
-    tickMillis: random.pick([50, 100, 100, 100]),
+    tickMillis: random.pick(theme.ticksMillis),
     disk: diskProfile(random),
     network: networkProfile(random),
     jobCount: 28 + random.below(12),
     faultPauseMillisMax: random.pick([700, 1_200, 2_000]),
   };
 }
+
+/** How often each theme comes, in twelve seeds. */
+const DOZEN: readonly Theme[] = [
+  ...Array.from({ length: 7 }, () => EVERYTHING),
+  ...Array.from({ length: 4 }, () => LOSSES),
+  DEPOSED,
+];

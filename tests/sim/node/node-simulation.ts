@@ -58,15 +58,17 @@ export class NodeSimulation {
     });
     this.#workload = new Workload(this.#cluster, new SimRandom(seed, "workload"));
     const random = new SimRandom(seed, "nemesis");
-    const { menu, act, calm } = nodeFaults(this.#cluster, this.#machines, random);
+    const { act, calm } = nodeFaults(this.#cluster, this.#machines, random);
     this.#calm = calm;
     this.#nemesis = new Nemesis({
       cluster: this.#cluster,
       random,
-      menu,
+      menu: this.#profile.theme.menu,
+      menuShare: this.#profile.theme.menuShare,
+      firstFaultMillis: this.#profile.theme.firstFaultMillis,
       pauseMillisMax: this.#profile.faultPauseMillisMax,
       longOutageChance: 0.35,
-      longOutageMillis: [3_300, 4_800],
+      longOutageMillis: [2_900, 4_800],
       act,
     });
   }
@@ -74,7 +76,8 @@ export class NodeSimulation {
   /** Faults, then calm in which every job must end and every node must agree. */
   run(): RunReport {
     for (const peer of this.#cluster.peers) this.#cluster.start(peer);
-    this.#workload.start({ jobCount: this.#profile.jobCount, withinMillis: FAULTY_MILLIS - 1_000 });
+    const jobs = { ...this.#profile.theme.jobs, count: this.#profile.jobCount };
+    this.#workload.start({ jobs, withinMillis: FAULTY_MILLIS - 1_000 });
     this.#nemesis.start();
     this.#time.runUntil(FAULTY_MILLIS);
     this.#nemesis.stop();

@@ -8,7 +8,7 @@ import type { SimCluster } from "../cluster.ts";
 import type { SimProcess } from "../world/sim-process.ts";
 import type { SimNode } from "./sim-node.ts";
 
-const CALL_MILLIS_MAX = 600;
+const CALL_MILLIS_MAX = 1_200;
 
 /** Calls of a node's executor to whoever this node believes to lead, over the bad network. */
 export function simControlLink(

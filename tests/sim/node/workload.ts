@@ -8,6 +8,17 @@ import type { SimRandom } from "../world/sim-random.ts";
 import type { SimNode } from "./sim-node.ts";
 import { scriptCommand } from "./sim-task.ts";
 
+export type JobMix = {
+  readonly count: number;
+  /** Of the early jobs, the share that runs for seconds. */
+  readonly longShare: number;
+  /** Of the long ones, the share that outlives any outage. */
+  readonly veryLongShare: number;
+  /** The share that ignores TERM. */
+  readonly stubbornShare: number;
+  readonly gracesMillis: readonly number[];
+};
+
 const CALL_MILLIS_MAX = 1_200;
 const LONG_JOBS_UNTIL_MILLIS = 4_000;
 const CALL_LOSS = 0.03;
@@ -35,10 +46,10 @@ export class Workload {
     return this.#unanswered;
   }
 
-  start(options: { readonly jobCount: number; readonly withinMillis: number }): void {
-    for (let i = 0; i < options.jobCount; i++) {
+  start(options: { readonly jobs: JobMix; readonly withinMillis: number }): void {
+    for (let i = 0; i < options.jobs.count; i++) {
       this.#cluster.time.after(this.#random.between(200, options.withinMillis), () =>
-        this.#submit(),
+        this.#submit(options.jobs),
       );
     }
     this.#readLater();
@@ -48,10 +59,10 @@ export class Workload {
     this.#isOver = true;
   }
 
-  #submit(): void {
+  #submit(mix: JobMix): void {
     const jobId = mintJobId((n) => this.#random.below(n));
     const spec = encodeSpec(
-      randomSpec(this.#random, this.#cluster.time.now < LONG_JOBS_UNTIL_MILLIS),
+      randomSpec(this.#random, this.#cluster.time.now < LONG_JOBS_UNTIL_MILLIS, mix),
     );
     this.#until({ kind: "submit-jobs", jobs: [{ jobId, spec }] }, (outcome, index) => {
       if (outcome.kind === "refused") {
@@ -138,13 +149,15 @@ export class Workload {
 }
 
 /** Long jobs outlive the outage of their node; they come early, so that the run can end in time. */
-function randomSpec(random: SimRandom, mayBeLong: boolean): JobSpec {
-  const isLong = mayBeLong && random.chance(0.35);
-  const runMillis = isLong ? random.pick([1_200, 2_500, 4_000]) : random.between(5, 400);
+function randomSpec(random: SimRandom, mayBeLong: boolean, mix: JobMix): JobSpec {
+  const isLong = mayBeLong && random.chance(mix.longShare);
+  const isVeryLong = isLong && random.chance(mix.veryLongShare);
+  const longMillis = isVeryLong ? 7_000 : random.pick([1_200, 2_500, 4_000]);
+  const runMillis = isLong ? longMillis : random.between(5, 400);
   const script = {
     runMillis: Math.floor(runMillis),
     exitCode: isLong || random.chance(0.8) ? 0 : 1,
-    obeysTerm: random.chance(0.8),
+    obeysTerm: !random.chance(mix.stubbornShare),
   };
   return {
     ...SPEC_DEFAULTS,
@@ -155,7 +168,7 @@ function randomSpec(random: SimRandom, mayBeLong: boolean): JobSpec {
     env: {},
     labels: {},
     timeoutMillis: random.chance(0.05) ? 300 : 60_000,
-    killGraceMillis: random.pick([50, 200, 800]),
+    killGraceMillis: random.pick(mix.gracesMillis),
     retries: {
       count: random.below(3),
       backoffMillis: 50,
