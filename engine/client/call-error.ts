@@ -60,6 +60,10 @@ const HAD_NO_EFFECT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 export const hadNoEffect = (error: NlError): boolean => HAD_NO_EFFECT.has(error.code);
 
+/** The last try had no effect, but an earlier one, left open as `doubt`, may have had (S11). */
+export const withDoubt = (doubt: NlError | null, final: NlError): NlError =>
+  doubt !== null && hadNoEffect(final) ? doubt : final;
+
 /** Another try may end otherwise, where repeating is safe. */
 export const mayPass = (error: NlError): boolean =>
   hadNoEffect(error) || error.code === "indefinite";

@@ -372,6 +372,45 @@ describe("a submit stream", () => {
     expect(seen).toEqual([`first ${jobId}`, `other ${jobId}`]);
   });
 
+  test("does not say that nothing happened when a submission was on its way", async () => {
+    const arrived = Promise.withResolvers<void>();
+    const node = await servers.start({
+      submitStream: (call) => call.on("data", () => arrived.resolve()),
+    });
+    const client = await servers.client([node.address]);
+    const stream = client.submitStream();
+
+    const open = stream.submit({ jobId, spec });
+    await arrived.promise;
+    stream.close();
+
+    expect(await open).toMatchObject({ ok: false, error: { code: "indefinite" } });
+  });
+
+  test("remembers that an earlier try may have worked", async () => {
+    const repeated = Promise.withResolvers<void>();
+    let count = 0;
+    const node = await servers.start({
+      submitStream: (call) => {
+        call.on("data", ({ sequence, jobs }: SubmitStreamRequest) => {
+          count += 1;
+          if (count === 3) repeated.resolve();
+          const failure = nlError(count === 1 ? "indefinite" : "no_leader", "not now");
+          const outcomes = jobs.map((job) => ({ ...job, index: 0, existed: false, failure }));
+          if (count < 3) call.write({ sequence, outcomes, more: [] });
+        });
+      },
+    });
+    const client = await servers.client([node.address]);
+    const stream = client.submitStream();
+
+    const open = stream.submit({ jobId, spec });
+    await repeated.promise;
+    stream.close();
+
+    expect(await open).toMatchObject({ ok: false, error: { code: "indefinite" } });
+  });
+
   test("answers what is open when it is closed", async () => {
     const node = await servers.start({ submitStream: (call) => call.on("data", () => {}) });
     const client = await servers.client([node.address]);
@@ -381,5 +420,45 @@ describe("a submit stream", () => {
     stream.close();
 
     expect(await open).toMatchObject({ ok: false, error: { code: "unreachable" } });
+  });
+});
+
+describe("a batch", () => {
+  test("calls a job indefinite to the end when one of its tries was", async () => {
+    let round = 0;
+    const node = await servers.start({
+      unary: () => {
+        round += 1;
+        const failure = nlError(round === 1 ? "indefinite" : "overloaded", "not now");
+        return { value: { outcomes: [{ jobId, index: 0, existed: false, failure }] } };
+      },
+    });
+    const client = await servers.client([node.address]);
+
+    const answer = await client.submitJobs([{ jobId, spec }]);
+
+    expect(answer).toMatchObject({ ok: true, value: [{ failure: { code: "indefinite" } }] });
+  });
+
+  test("keeps what its first calls achieved when a later one fails", async () => {
+    let round = 0;
+    const failure = nlError("no_leader", "not now");
+    const other = "bbbbbbbbbbbb" as JobId;
+    const node = await servers.start({
+      unary: () => {
+        round += 1;
+        if (round > 1) return nlError("forbidden", "not for you");
+        const done = { jobId, index: 7, existed: false };
+        return { value: { outcomes: [done, { ...done, jobId: other, failure }] } };
+      },
+    });
+    const client = await servers.client([node.address]);
+
+    const answer = await client.submitJobs([jobId, other].map((id) => ({ jobId: id, spec })));
+
+    expect(answer).toMatchObject({
+      ok: true,
+      value: [{ index: 7 }, { jobId: other, failure: { code: "forbidden" } }],
+    });
   });
 });

@@ -2,7 +2,7 @@ import { type ClientDuplexStream, Metadata, type ServiceError } from "@grpc/grpc
 import type { SubmitOutcome, SubmitStreamResponse } from "../../proto/gen/nl/v1/jobs.ts";
 import { type NlError, nlError } from "../lib/error-code.ts";
 import { err, ok, type Result } from "../lib/result.ts";
-import { callError, mayPass, outcomeError, unreachable } from "./call-error.ts";
+import { callError, mayPass, outcomeError, unreachable, withDoubt } from "./call-error.ts";
 import type { Submission } from "./client.ts";
 import type { NodePool } from "./node-pool.ts";
 import { pause, roundPause } from "./pause.ts";
@@ -21,6 +21,8 @@ const GIVE_UP_MILLIS = 60_000;
 type Held = {
   readonly bytes: Uint8Array;
   readonly heldAt: number;
+  /** Why it may have happened although no answer says so. */
+  doubt: NlError | null;
   readonly answer: (result: Result<SubmitOutcome, NlError>) => void;
 };
 
@@ -59,7 +61,7 @@ export class SubmitStream {
     if (!encoded.ok) return Promise.resolve(encoded);
     const bytes = encoded.value;
     return new Promise((resolve) => {
-      this.#queue.push({ bytes, heldAt: performance.now(), answer: resolve });
+      this.#queue.push({ bytes, heldAt: performance.now(), doubt: null, answer: resolve });
       this.#wake();
     });
   }
@@ -69,10 +71,19 @@ export class SubmitStream {
     this.#isClosed = true;
     this.#stream?.cancel();
     this.#stream = null;
-    for (const held of [...[...this.#sent.values()].flat(), ...this.#queue])
-      held.answer(err(closed()));
-    this.#sent.clear();
+    for (const held of [...this.#takeSent(), ...this.#queue]) {
+      held.answer(err(withDoubt(held.doubt, closed())));
+    }
     this.#queue = [];
+  }
+
+  /** Everything that was sent and not answered: it may have happened. */
+  #takeSent(): readonly Held[] {
+    const sent = [...this.#sent.values()].flat();
+    this.#sent.clear();
+    this.#inFlight = 0;
+    for (const held of sent) held.doubt ??= interrupted();
+    return sent;
   }
 
   #wake(): void {
@@ -157,23 +168,23 @@ export class SubmitStream {
     const failure = outcome?.failure;
     const error = failure === undefined ? null : outcomeError(failure);
     const isLate = performance.now() - held.heldAt >= GIVE_UP_MILLIS;
-    if (outcome === undefined) held.answer(err(unreachable([this.#pool.current], "")));
-    else if (error === null || isLate || !mayPass(error)) held.answer(ok(outcome));
-    else this.#queue.push(held);
+    if (error?.code === "indefinite") held.doubt = error;
+    if (outcome === undefined) held.answer(err(interrupted()));
+    else if (error === null) held.answer(ok(outcome));
+    else if (!isLate && mayPass(error)) this.#queue.push(held);
+    else held.answer(ok({ ...outcome, failure: withDoubt(held.doubt, error) }));
   }
 
   /** Everything that was not answered waits for the next stream. */
   #onBroken(address: string, error: NlError): void {
     this.#pool.moveOn(address);
-    const unanswered = [...this.#sent.values()].flat();
-    this.#sent.clear();
-    this.#inFlight = 0;
+    const unanswered = this.#takeSent();
     const now = performance.now();
     const isHopeless = !mayPass(error) || this.#neverConnected();
     const all = [...unanswered, ...this.#queue];
     this.#queue = all.filter((held) => !isHopeless && now - held.heldAt < GIVE_UP_MILLIS);
     const kept = new Set(this.#queue);
-    for (const held of all) if (!kept.has(held)) held.answer(err(error));
+    for (const held of all) if (!kept.has(held)) held.answer(err(withDoubt(held.doubt, error)));
     this.#failures += 1;
     const round = Math.floor(this.#failures / this.#pool.addresses.length);
     void pause(round === 0 ? 0 : roundPause(round), null).then(() => this.#wake());
@@ -195,6 +206,13 @@ function takeMessage(queue: readonly Held[], from: number): readonly Held[] {
   }
   return queue.slice(from, to);
 }
+
+const interrupted = (): NlError =>
+  nlError(
+    "indefinite",
+    "the stream ended before the answer: it may still happen",
+    "ask by id, or repeat it with the same id: that is safe",
+  );
 
 const closed = (): NlError => nlError("unreachable", "this client was closed", "open another one");
 

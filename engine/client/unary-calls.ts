@@ -1,7 +1,14 @@
 import type { Client as Channel, ClientUnaryCall, ServiceError } from "@grpc/grpc-js";
 import { type NlError, nlError } from "../lib/error-code.ts";
 import { err, ok, type Result } from "../lib/result.ts";
-import { type CallError, callError, hadNoEffect, mayPass, unreachable } from "./call-error.ts";
+import {
+  type CallError,
+  callError,
+  hadNoEffect,
+  mayPass,
+  unreachable,
+  withDoubt,
+} from "./call-error.ts";
 import type { NodePool } from "./node-pool.ts";
 import { pause, roundPause } from "./pause.ts";
 
@@ -71,7 +78,7 @@ export class UnaryCalls {
       if (answer.ok) return answer;
       count(effort, answer.error, performance.now() - triedAt);
       const final = await this.#prepareNext(answer, address, effort);
-      if (final !== null) return err(withDoubt(effort, final));
+      if (final !== null) return err(withDoubt(effort.doubt, final));
     }
   }
 
@@ -180,10 +187,6 @@ function count(effort: Effort, error: NlError, lastedMillis: number): void {
   const mayLast = effort.traits.tryMillis > TRY_MILLIS_MAX;
   if (mayLast && lastedMillis > HEARD_MILLIS) effort.startedAt = performance.now();
 }
-
-/** The last try had no effect, but an earlier one may have had (SEMANTICS, S11). */
-const withDoubt = ({ doubt }: Effort, final: NlError): NlError =>
-  doubt !== null && hadNoEffect(final) ? doubt : final;
 
 const stopped = (): NlError => nlError("timed_out", "the wait was given up", "ask again");
 
