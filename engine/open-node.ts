@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bunClock, bunTimers } from "./bun-platform.ts";
@@ -6,7 +7,12 @@ import type { NodeId } from "./lib/ids.ts";
 import { err, ok, type Result } from "./lib/result.ts";
 import { certificateDirectory } from "./new-cluster.ts";
 import type { NodeParts } from "./node.ts";
-import { type CertificateFileError, loadNodeIdentity } from "./security/certificate-files.ts";
+import {
+  type CertificateFileError,
+  loadNodeIdentity,
+  type TlsIdentity,
+} from "./security/certificate-files.ts";
+import { identify } from "./security/identity.ts";
 import { readIdentity } from "./storage/data-directory.ts";
 import { SnapshotFiles } from "./storage/snapshot-files.ts";
 import { WorkerLogStore } from "./storage/worker-log-store.ts";
@@ -25,6 +31,7 @@ export async function openNode(directory: string): Promise<Result<Opened, NlErro
   const tls = await loadNodeIdentity(certificateDirectory(directory), bunClock().now());
   if (!tls.ok) return err(certificateRefusal(tls.error));
   const { clusterId, nodeId } = identity.value;
+  if (!names(tls.value, clusterId, nodeId)) return err(foreignData(directory, identity.value));
   return ok({
     identity: identity.value,
     ...addresses.value,
@@ -33,6 +40,20 @@ export async function openNode(directory: string): Promise<Result<Opened, NlErro
     snapshots: new SnapshotFiles(join(directory, "snapshots")),
   });
 }
+
+/** A node's data and its certificate must speak of the same node: else one was moved here. */
+function names(tls: TlsIdentity, clusterId: string, nodeId: NodeId): boolean {
+  const certificate = new X509Certificate(tls.certificatePem);
+  const named = identify(certificate.raw, clusterId);
+  return named.ok && named.value.kind === "node" && named.value.nodeId === nodeId;
+}
+
+const foreignData = (directory: string, owner: { clusterId: string; nodeId: NodeId }): NlError =>
+  nlError(
+    "refused",
+    `${directory} holds the data of ${owner.nodeId} in cluster ${owner.clusterId}, and its certificate is another node's`,
+    "nothing was changed: put the data back to where it belongs",
+  );
 
 /** Whose directory this is: looks only, and changes nothing. */
 export function ownerOf(
