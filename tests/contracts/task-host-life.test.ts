@@ -124,12 +124,14 @@ describe("an agent that is killed", () => {
 
 describe("a host that is killed", () => {
   test("its processes die with it, and the next host says so and starts none again", async () => {
-    const { lab, agent } = await world();
+    const { lab, agent, client } = await world();
     const sleep = uniqueSleep();
     const request = taskRequest(sh(`echo before; setsid sleep ${sleep} & sleep ${sleep}`));
     await agent.start(request);
     await agent.phase(request.attemptId, "running");
     await lab.until(() => isRunning(sleep));
+    // What the host has not read yet dies with it: kill it once the line has arrived.
+    while (text(await readAll(client, request.attemptId)) === "") await Bun.sleep(5);
     agent.disconnect();
 
     await lab.killHost();
