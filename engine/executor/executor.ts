@@ -51,8 +51,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
   return new RunningExecutor(options);
 }
 
-/** Reports in one call: it stays below 256 KiB. */
-const REPORTS_PER_CALL_MAX = 200;
+/** Reports in one call: they fit into one entry, each with its longest sentence. */
+const REPORTS_PER_CALL_MAX = 100;
 
 /** Makes this machine match its attempts: observe, reconcile, act, report. */
 class RunningExecutor implements Executor {

@@ -4,6 +4,9 @@ import type { TaskStatus } from "../platform/task-host.ts";
 import type { Attempt, AttemptEnd } from "../state/cluster-state.ts";
 import type { AttemptReport } from "../state/command.ts";
 
+/** Many reports share one entry of 512 KiB, and this text stays in the replicated state. */
+const DETAIL_LENGTH_MAX = 1_000;
+
 /** The facts of a task that never ran here. */
 const NOTHING_RAN = {
   startedAt: null,
@@ -51,7 +54,7 @@ export function taskReport(nodeId: NodeId, attempt: Attempt, task: TaskStatus): 
 function factsOf(
   task: TaskStatus,
 ): Omit<AttemptReport, "attemptId" | "nodeId" | "fence" | "phase"> {
-  const { startedAt, finishedAt, end, exitCode, signal, detail, stdoutBytes, stderrBytes } = task;
+  const { startedAt, finishedAt, end, exitCode, signal, stdoutBytes, stderrBytes } = task;
   const { outputAtLeast, driver, peakMemoryBytes } = task;
   return {
     startedAt,
@@ -59,7 +62,7 @@ function factsOf(
     end,
     exitCode,
     signal,
-    detail,
+    detail: clipped(task.detail),
     stdoutBytes,
     stderrBytes,
     outputAtLeast,
@@ -67,3 +70,6 @@ function factsOf(
     peakMemoryBytes,
   };
 }
+
+const clipped = (detail: string): string =>
+  detail.length <= DETAIL_LENGTH_MAX ? detail : `${detail.slice(0, DETAIL_LENGTH_MAX)}…`;

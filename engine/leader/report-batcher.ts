@@ -11,8 +11,12 @@ type Waiting = {
   readonly done: Done<Index, NlError>;
 };
 
-/** One entry stays well below 512 KiB: a report with its longest sentence is below 1 KiB. */
+/** One entry stays well below 512 KiB: the longest sentence of an honest node is 3 KiB of it. */
 const REPORTS_PER_ENTRY_MAX = 400;
+const ENTRY_BYTES_MAX = 400 * 1024;
+/** Everything in a report but its sentence. */
+const REPORT_BYTES = 256;
+const BYTES_PER_CHARACTER_MAX = 3;
 const REPORTS_WAITING_MAX = 20_000;
 
 /** Makes one entry of the reports of many nodes (DESIGN, Work delivery). */
@@ -66,9 +70,13 @@ export class ReportBatcher {
   #proposeOne(): void {
     const batch: Waiting[] = [];
     const reports: AttemptReport[] = [];
+    let bytes = 0;
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      const isFull = reports.length + next.reports.length > REPORTS_PER_ENTRY_MAX;
+      const isFull =
+        reports.length + next.reports.length > REPORTS_PER_ENTRY_MAX ||
+        bytes + bytesOf(next.reports) > ENTRY_BYTES_MAX;
       if (isFull && batch.length > 0) break;
+      bytes += bytesOf(next.reports);
       this.#waiting.shift();
       batch.push(next);
       for (const report of next.reports) reports.push(report);
@@ -79,4 +87,13 @@ export class ReportBatcher {
       for (const { done } of batch) done(answer);
     });
   }
+}
+
+/** An upper bound, so that a call that is too large fails alone, and not with its neighbours. */
+function bytesOf(reports: readonly AttemptReport[]): number {
+  let bytes = 0;
+  for (const { detail } of reports) {
+    bytes += REPORT_BYTES + BYTES_PER_CHARACTER_MAX * detail.length;
+  }
+  return bytes;
 }
