@@ -11,18 +11,20 @@ import { createLeaderDuties } from "./leader/leader-duties.ts";
 import { LEADER_DEFAULTS } from "./leader/settings.ts";
 import { type NlError, nlError } from "./lib/error-code.ts";
 import type { NodeId, PeerId } from "./lib/ids.ts";
+import type { DriverChoice } from "./lib/job-spec.ts";
 import { err, ok, type Result } from "./lib/result.ts";
 import type { ControlLink } from "./platform/control-link.ts";
 import type { LogStore, StorageError } from "./platform/log-store.ts";
 import type { Logger } from "./platform/logger.ts";
 import type { OutputReader } from "./platform/output-reader.ts";
 import type { SnapshotStore } from "./platform/snapshot-store.ts";
-import type { DriverStatus, TaskHost } from "./platform/task-host.ts";
+import type { TaskHost } from "./platform/task-host.ts";
 import { createReplica } from "./replica/create-replica.ts";
 import type { Replica } from "./replica/replica.ts";
 import type { TlsIdentity } from "./security/certificate-files.ts";
 import { FEATURE_LEVEL } from "./state/feature-level.ts";
 import { specOf } from "./state/spec-of.ts";
+import { stepsDown } from "./task-host/steps-down.ts";
 import { GrpcLeaderLink } from "./transport/grpc-leader-link.ts";
 import { GrpcOutputLink } from "./transport/grpc-output-link.ts";
 import { GrpcServer } from "./transport/grpc-server.ts";
@@ -233,7 +235,7 @@ function startExecutor({ parts, platform, replica, link, warnings }: Executing):
       subscribe: (onApplied) => replica.listen({ onFacts: (facts) => onApplied(facts) }),
     },
     specOf,
-    taskHost: withWarnings(worker, warnings),
+    taskHost: withWarnings(worker, config.drivers.choice, warnings),
     controlLink: link,
     ...platform,
     logger,
@@ -253,12 +255,14 @@ function startExecutor({ parts, platform, replica, link, warnings }: Executing):
 }
 
 /** Says in the node's status which step of the driver ladder its jobs stand on (DESIGN, Drivers). */
-function withWarnings(worker: TaskHost, warnings: string[]): TaskHost {
+function withWarnings(worker: TaskHost, choice: DriverChoice, warnings: string[]): TaskHost {
   return {
     start: (onEvent) =>
       worker.start((event) => {
-        if (event.kind === "connected")
-          warnings.splice(0, warnings.length, ...stepsDown(event.drivers));
+        if (event.kind === "connected") {
+          const warning = stepsDown(event.drivers, choice);
+          warnings.splice(0, warnings.length, ...(warning === "" ? [] : [warning]));
+        }
         onEvent(event);
       }),
     startTask: (request, done) => worker.startTask(request, done),
@@ -267,19 +271,6 @@ function withWarnings(worker: TaskHost, warnings: string[]): TaskHost {
     renewLease: (lease) => worker.renewLease(lease),
     stop: () => worker.stop(),
   };
-}
-
-function stepsDown(drivers: readonly DriverStatus[]): readonly string[] {
-  const first = drivers.findIndex(({ usable }) => usable);
-  if (first === 0 || drivers.length === 0) return [];
-  const chosen = drivers[first]?.name;
-  const why = drivers
-    .slice(0, first < 0 ? drivers.length : first)
-    .map(({ name, detail }) => `${name}: ${detail}`)
-    .join("; ");
-  if (chosen === undefined) return [`no driver works here, so no job can run (${why})`];
-  const isolation = chosen === "plain" ? " without isolation" : "";
-  return [`jobs without an image run in ${chosen}${isolation} (${why})`];
 }
 
 function splitAddress(address: string): { readonly host: string; readonly port: number } {

@@ -122,7 +122,8 @@ function stepsFor(spec: JobSpec): readonly DriverName[] {
   return spec.image === "" ? allowedBy(spec.driver) : allowedBy(spec.driver).slice(0, 1);
 }
 
-function allowedBy(choice: DriverChoice): readonly DriverName[] {
+/** The drivers that a choice stands for, best first. */
+export function allowedBy(choice: DriverChoice): readonly DriverName[] {
   switch (choice) {
     case "auto":
       return ["docker", "bubblewrap", "unshare", "plain"];

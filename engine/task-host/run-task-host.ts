@@ -82,7 +82,7 @@ async function serve({ options, folder, lock, journal }: Serving): Promise<numbe
     onAgents: (count) => idle.onAgents(count),
     onShutdown: end,
   });
-  onSignals(() => void tasks.stopAll(SIGNAL_GRACE_MILLIS).then(end));
+  onSignals((graceMillis) => void tasks.stopAll(graceMillis).then(end));
   const address = socketAddress(folder);
   // The lock is ours: a socket that is there belongs to a host that was killed.
   rmSync(socketFile(folder), { force: true });
@@ -135,12 +135,19 @@ function ending(): { readonly ended: Promise<void>; readonly end: () => void } {
   return { ended: promise, end: resolve };
 }
 
-/** The host has no terminal: what ends one must not end it, and a stop ends its tasks first. */
-function onSignals(stop: () => void): void {
+/**
+ * The host has no terminal: what ends one must not end it, and a stop ends its tasks first. A
+ * second one gives them no more time.
+ */
+function onSignals(stop: (graceMillis: number) => void): void {
   process.on("SIGHUP", () => undefined);
   process.on("SIGINT", () => undefined);
   process.on("SIGPIPE", () => undefined);
-  process.once("SIGTERM", stop);
+  let graceMillis = SIGNAL_GRACE_MILLIS;
+  process.on("SIGTERM", () => {
+    stop(graceMillis);
+    graceMillis = 0;
+  });
 }
 
 /** Ends a host that nobody needs: no agent for a while, and no task that runs. */

@@ -21,12 +21,17 @@ export const isAlreadySo = (error: unknown): boolean =>
 
 export function startFailure(error: unknown, image: string): StartFailure {
   const status = statusOf(error);
-  if (status === null) {
-    const detail = `Docker does not answer (${textOf(error)}): is its service running?`;
-    return { kind: "no-docker", detail };
-  }
+  if (status === null) return { kind: "no-docker", detail: noAnswer(error) };
   if (status === 404) return { kind: "no-image", detail: missingImage(image || DEFAULT_IMAGE) };
   return { kind: "not-started", detail: `Docker refused: ${textOf(error)}` };
+}
+
+/** The daemon was not reached: who may not speak to it needs another cure than who finds none. */
+export function noAnswer(error: unknown): string {
+  const { code } = error as DockerError;
+  return code === "EACCES" || code === "EPERM"
+    ? "you may not use the Docker socket: sudo usermod -aG docker $USER, then log in again"
+    : `Docker does not answer (${textOf(error)}): is its service running?`;
 }
 
 export const missingImage = (image: string): string =>

@@ -16,9 +16,9 @@ import {
   isAlreadySo,
   isNotFound,
   missingImage,
+  noAnswer,
   startFailure,
   statusOf,
-  textOf,
 } from "./docker-failure.ts";
 import { readStream } from "./docker-stream.ts";
 import { containerTask } from "./docker-task.ts";
@@ -60,7 +60,7 @@ export class DockerDriver implements TaskDriver {
       const detail = hasImage ? "" : missingImage(DEFAULT_IMAGE);
       return { status: { ...status, detail }, runsUnnamed: hasImage };
     } catch (error) {
-      return unusable(`Docker does not answer (${textOf(error)}): is its service running?`);
+      return unusable(noAnswer(error));
     }
   }
 
