@@ -3,7 +3,7 @@ import { assert } from "./assert.ts";
 /** A first-in first-out queue that refuses, rather than grows, when it is full. */
 export class BoundedQueue<T> {
   readonly capacity: number;
-  #items: T[] = [];
+  #items: (T | undefined)[] = [];
   #head = 0;
 
   constructor(capacity: number) {
@@ -25,8 +25,11 @@ export class BoundedQueue<T> {
   shift(): T | undefined {
     if (this.size === 0) return undefined;
     const item = this.#items[this.#head];
+    // What has been taken is not kept alive by the queue: an item may hold half a megabyte.
+    this.#items[this.#head] = undefined;
     this.#head += 1;
-    if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
+    if (this.size === 0) this.clear();
+    else if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;
     }
