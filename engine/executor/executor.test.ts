@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { AttemptId, JobId, NodeId } from "../lib/ids.ts";
+import { SPEC_DEFAULTS } from "../lib/job-spec.ts";
 import { WorkCluster, type WorkNode } from "./testing/work-cluster.ts";
 
 const JOB = "0123456789ab";
@@ -276,3 +277,41 @@ const runsOnFirst = (cluster: WorkCluster): WorkNode => {
   if (first === undefined) throw new Error("an empty cluster");
   return first;
 };
+
+describe("S16: wall clocks that jump", () => {
+  const DAY_MILLIS = 24 * 3_600_000;
+
+  test("a retry comes in time, though the clocks were a day ahead for a moment", () => {
+    const cluster = new WorkCluster(1);
+    cluster.settle();
+    const { host } = runsOnFirst(cluster);
+    host.exitCode = 1;
+    cluster.world.jumpWall(DAY_MILLIS);
+    cluster.submit(JOB, { retries: { ...SPEC_DEFAULTS.retries, count: 1 } });
+    cluster.world.advanceUntil(() => cluster.job(JOB)?.reason === "backoff");
+
+    cluster.world.jumpWall(-DAY_MILLIS);
+    cluster.world.advance(15_000);
+
+    expect(host.starts).toEqual([FIRST, SECOND]);
+  });
+
+  test("a jump does not end the time that a drain leaves to running work", () => {
+    const cluster = new WorkCluster(1);
+    cluster.settle();
+    setRunMillis(cluster, 600_000);
+    cluster.submit(JOB);
+    cluster.world.advanceUntil(() => stateOf(cluster) === "running");
+    const { nodeId, host } = runsOnFirst(cluster);
+    cluster.proposeSoon({ kind: "drain-node", nodeId, deadlineMillis: 60_000, message: "" });
+    cluster.world.advance(100);
+
+    cluster.world.jumpWall(DAY_MILLIS);
+    cluster.world.advance(50_000);
+    const stopsBefore = host.stops.length;
+    cluster.world.advance(15_000);
+
+    expect(stopsBefore).toBe(0);
+    expect(host.stops.map(({ reason }) => reason)).toEqual(["drain"]);
+  });
+});

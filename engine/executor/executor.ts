@@ -1,5 +1,6 @@
-import type { AttemptId, NodeId, UnixMillis } from "../lib/ids.ts";
+import type { AttemptId, NodeId } from "../lib/ids.ts";
 import type { JobSpec } from "../lib/job-spec.ts";
+import { SteadyTime } from "../lib/steady-time.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { ControlLink } from "../platform/control-link.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -63,6 +64,8 @@ class RunningExecutor implements Executor {
   readonly #reportPace: Pace;
   readonly #heartbeats: HeartbeatSender;
   readonly #registration: Registration;
+  /** This machine's wall clock is asked once: when it is set later, no deadline moves. */
+  readonly #time: SteadyTime;
   #isTurnDue = false;
   #isRunning = false;
   #cancelLook: () => void = () => {};
@@ -71,6 +74,8 @@ class RunningExecutor implements Executor {
   constructor(options: ExecutorOptions) {
     const { settings, random } = options;
     this.#options = options;
+    const { clock } = options;
+    this.#time = new SteadyTime(clock.now(), clock.monotonicMillis());
     this.#lease = new Lease(settings.termAfterMillis);
     this.#hostPace = new Pace(settings, random);
     this.#reportPace = new Pace(settings, random);
@@ -169,7 +174,7 @@ class RunningExecutor implements Executor {
       isListed: this.#tasks.isListed,
       mayAct,
       drain: feed.view.nodes.get(nodeId)?.drain ?? null,
-      now: Math.max(clock.now(), feed.view.appliedAt) as UnixMillis,
+      now: this.#time.at(feed.view.appliedAt, clock.monotonicMillis()),
     });
     const isKnown = (id: AttemptId): boolean => attempts.has(id) || this.#tasks.open.has(id);
     this.#hostPace.retain(isKnown);

@@ -1,4 +1,5 @@
 import type { JobId, NodeId, UnixMillis } from "../lib/ids.ts";
+import { SteadyTime } from "../lib/steady-time.ts";
 import { PLAN_LIMITS, type Plan, plan } from "../scheduler/plan.ts";
 import type { Policy } from "../scheduler/ranking.ts";
 import { whyWaiting } from "../scheduler/why-waiting.ts";
@@ -19,6 +20,7 @@ const DUE_MILLIS_MAX = 60_000;
 export class PlaceWork {
   readonly #leadership: Leadership;
   readonly #suspects: () => ReadonlySet<NodeId>;
+  readonly #time: SteadyTime;
   #inFlight = NOTHING;
   #isPlanDue = false;
   #isDirty = false;
@@ -27,6 +29,8 @@ export class PlaceWork {
   constructor(leadership: Leadership, suspects: () => ReadonlySet<NodeId>) {
     this.#leadership = leadership;
     this.#suspects = suspects;
+    const { clock } = leadership.options;
+    this.#time = new SteadyTime(clock.now(), clock.monotonicMillis());
     this.planSoon();
   }
 
@@ -87,10 +91,10 @@ export class PlaceWork {
     this.#cancelDue = this.#leadership.after(delay, () => this.planSoon());
   }
 
-  /** As the replica stamps: the leader's clock, never below replicated time. */
+  /** As the replica stamps: the leader's clock, never below replicated time, never standing still. */
   #now(): UnixMillis {
     const { clock, replica } = this.#leadership.options;
-    return Math.max(clock.now(), replica.view.appliedAt) as UnixMillis;
+    return this.#time.at(Math.max(clock.now(), replica.view.appliedAt), clock.monotonicMillis());
   }
 }
 

@@ -1,6 +1,7 @@
 import { unreachable } from "../lib/assert.ts";
 import { NOBODY, type PeerId, type Term, type UnixMillis } from "../lib/ids.ts";
 import { err } from "../lib/result.ts";
+import { SteadyTime } from "../lib/steady-time.ts";
 import type { StorageError } from "../platform/log-store.ts";
 import type { TransportEvent } from "../platform/transport.ts";
 import { createRaft } from "../raft/raft.ts";
@@ -44,6 +45,7 @@ export class Loop {
   readonly #listeners: Listeners;
   readonly #failover: FastFailover;
   readonly #peers: PeerTable;
+  readonly #time: SteadyTime;
   #inbox: InboxItem[] = [];
   #messageCount = 0;
   #answers: (() => void)[] = [];
@@ -52,7 +54,6 @@ export class Loop {
   #isHalted = false;
   #cancelTick: () => void = () => {};
   #announcedTerm: Term = 0 as Term;
-  #stampedAt = 0 as UnixMillis;
   #mayHurryAtStart = true;
 
   constructor(options: ReplicaOptions, booted: Booted, listeners: Listeners) {
@@ -74,6 +75,7 @@ export class Loop {
     this.reads = new Reads(random.below(2 ** 32));
     const { role, term, leader } = this.raft.status();
     this.role = { role, term, leader };
+    this.#time = new SteadyTime(booted.state.appliedAt, clock.monotonicMillis());
     this.#peers = new PeerTable(transport, options.peerId);
     this.#failover = new FastFailover({ timers, random, onDue: () => this.wake() });
   }
@@ -276,12 +278,13 @@ export class Loop {
     this.proposals.markCoreFull(!hasRoom);
   }
 
-  /** The leader's clock, never below what it stamped or applied before. */
+  /**
+   * The leader's clock, never below what it stamped or applied before, and never standing still: a
+   * wall clock that is set back must not stop the time that retries wait for (SEMANTICS S16).
+   */
   #stamp(): UnixMillis {
     const now = this.#options.platform.clock.now();
-    const { appliedAt } = this.machine.state;
-    this.#stampedAt = Math.max(now, appliedAt, this.#stampedAt) as UnixMillis;
-    return this.#stampedAt;
+    return this.#time.at(Math.max(now, this.machine.state.appliedAt), this.nowMillis());
   }
 
   #askReads(): void {

@@ -10,12 +10,13 @@ const WALL_START_MILLIS = 1_700_000_000_000;
 /** Virtual time for unit tests: events run in order of time, then of scheduling. */
 export class FakeWorld {
   #now = 0;
+  #wallSkew = 0;
   #order = 0;
   #events: Event[] = [];
   #seed = 1;
 
   readonly clock: Clock = {
-    now: () => (WALL_START_MILLIS + this.#now) as UnixMillis,
+    now: () => (WALL_START_MILLIS + this.#wallSkew + this.#now) as UnixMillis,
     monotonicMillis: () => this.#now,
   };
 
@@ -43,6 +44,11 @@ export class FakeWorld {
       next = this.#events[0];
     }
     this.#now = end;
+  }
+
+  /** Somebody sets the wall clocks; nothing else changes. */
+  jumpWall(millis: number): void {
+    this.#wallSkew += millis;
   }
 
   /** Time passes, and nothing runs: what became due meanwhile runs late, but once. */
