@@ -247,6 +247,32 @@ describe("three nodes", () => {
     expect(failures(answers)).toEqual(["indefinite"]);
   });
 
+  test("a full leader that is deposed has room again: it says that it does not lead", () => {
+    const cluster = new FakeCluster(3);
+    cluster.start();
+    const old = cluster.leader();
+    cluster.world.advance(500);
+    const spec = new Uint8Array(500 * 1024);
+    const jobs = [{ jobId: "0123456789ab" as JobId, spec }];
+    const large = Array.from({ length: 140 }, () => ({ kind: "submit-jobs", jobs }) as const);
+    for (const { peerId } of cluster.nodes) cluster.network.cut(peerId);
+
+    const answers = propose(old.replica, large);
+    cluster.world.advance(50);
+    const hadRoom = old.replica.hasRoom();
+    let isTold = false;
+    old.replica.whenRoom(() => {
+      isTold = true;
+    });
+    cluster.world.advance(4_000);
+
+    expect(failures(answers)).toContain("overloaded");
+    expect(hadRoom).toBe(false);
+    expect(old.replica.status().role).not.toBe("leader");
+    expect(isTold).toBe(true);
+    expect(old.replica.hasRoom()).toBe(true);
+  });
+
   test("a proposal that a later leader has overwritten is answered as dropped", () => {
     const cluster = new FakeCluster(3);
     cluster.start();
@@ -350,6 +376,23 @@ describe("three nodes", () => {
     const next = cluster.nodes.filter((node) => node !== leader);
     cluster.world.advance(100);
     expect(next.some(({ replica }) => replica.status().role === "leader")).toBe(true);
+  });
+
+  test("a stopping leader still answers the writes it had taken", () => {
+    const cluster = new FakeCluster(3);
+    cluster.start();
+    const leader = cluster.leader();
+    cluster.world.advance(500);
+    let isClosed = false;
+
+    const answers = propose(leader.replica, [drain("n1"), undrain("n1")]);
+    cluster.world.advance(0);
+    leader.replica.stop({ handOver: true }, () => {
+      isClosed = true;
+    });
+    cluster.world.advanceUntil(() => isClosed, 2_000);
+
+    expect(failures(answers)).toEqual(["ok", "ok"]);
   });
 
   test("onLeading comes once a term, after the leader's own no-op", () => {

@@ -352,6 +352,8 @@ export class Loop {
 
   #onRole(role: RoleChange): void {
     this.role = role;
+    // The limit is the leader's: whoever waits for room here must learn that this node is none.
+    if (role.role !== "leader") this.proposals.markCoreFull(false);
     if (role.leader !== NOBODY) {
       this.#mayHurryAtStart = false;
       this.#failover.stop();
