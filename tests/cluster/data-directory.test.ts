@@ -83,7 +83,7 @@ describe("a node whose data", () => {
 
     cluster.serve(victim);
 
-    await untilItSays(/store/);
+    await untilItSays(/another data directory than it joined with/);
   });
 });
 

@@ -14,8 +14,12 @@ export class Witness {
 
   /** Shell words around `body` that leave a line when an attempt starts and when it ends. */
   script(body: string): string {
-    const line = (event: string) => `echo "${event} $NL_JOB_ID $NL_ATTEMPT $$" >> ${this.path}`;
-    return `${line("start")}; ${body}; ${line("end")}`;
+    return `${this.line("start")}; ${body}; ${this.line("end")}`;
+  }
+
+  /** Shell words that leave one line. */
+  line(event: "start" | "end"): string {
+    return `echo "${event} $NL_JOB_ID $NL_ATTEMPT $$" >> ${this.path}`;
   }
 
   events(): readonly WitnessEvent[] {
@@ -24,6 +28,10 @@ export class Witness {
       const [event = "", job = "", attempt = "", pid = ""] = line.split(" ");
       return { event, job, attempt, pid };
     });
+  }
+
+  starts(jobId: string): number {
+    return this.events().filter(({ event, job }) => event === "start" && job === jobId).length;
   }
 
   /** Attempts with more than one start. */
