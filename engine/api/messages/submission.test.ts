@@ -11,6 +11,7 @@ import {
   readStreamRequest,
   readSubmission,
   readSubmissions,
+  SUBMISSIONS_MAX,
   writeSubmissions,
 } from "./submission.ts";
 
@@ -57,6 +58,14 @@ describe("a submission read as bytes", () => {
     ]);
 
     expect(readSubmission(later).jobId).toBe("aaaaaaaaaaaa");
+  });
+
+  test("is counted while it is read: many tiny jobs cost no more than the limit", () => {
+    const batch = Buffer.alloc(2 * (SUBMISSIONS_MAX + 10_000), Buffer.from([10, 0]));
+    const message = Buffer.alloc(2 * 10_000, Buffer.from([18, 0]));
+
+    expect(() => readSubmissions(batch)).toThrow("at most 50000 jobs");
+    expect(() => readStreamRequest(message)).toThrow("at most 4096 jobs");
   });
 
   test("cut anywhere is refused with an exception, never read beyond its end", () => {

@@ -12,6 +12,10 @@ const FIELD_1_BYTES = 10;
 const FIELD_1_NUMBER = 8;
 const FIELD_2_BYTES = 18;
 
+/** In one batch, and in one message of a stream: each of them costs memory and an answer. */
+export const SUBMISSIONS_MAX = 50_000;
+const STREAM_JOBS_MAX = 4_096;
+
 const NO_BYTES = new Uint8Array(0);
 
 /** `SubmitJobRequest`. Throws when the bytes are no message. */
@@ -26,7 +30,7 @@ export function readSubmissions(bytes: Uint8Array): readonly Submission[] {
   const reader = new BinaryReader(bytes);
   while (reader.pos < reader.len) {
     const tag = reader.uint32();
-    if (tag === FIELD_1_BYTES) submissions.push(readNested(reader));
+    if (tag === FIELD_1_BYTES) pushWithin(SUBMISSIONS_MAX, submissions, reader);
     else reader.skip(tag & 7);
   }
   return submissions;
@@ -43,7 +47,7 @@ export function readStreamRequest(bytes: Uint8Array): {
   while (reader.pos < reader.len) {
     const tag = reader.uint32();
     if (tag === FIELD_1_NUMBER) sequence = Number(reader.uint64());
-    else if (tag === FIELD_2_BYTES) jobs.push(readNested(reader));
+    else if (tag === FIELD_2_BYTES) pushWithin(STREAM_JOBS_MAX, jobs, reader);
     else reader.skip(tag & 7);
   }
   return { sequence, jobs };
@@ -59,6 +63,11 @@ export function writeSubmissions(submissions: Iterable<Submission>): Buffer {
     writer.join();
   }
   return Buffer.from(writer.finish());
+}
+
+function pushWithin(limit: number, submissions: Submission[], reader: BinaryReader): void {
+  if (submissions.length >= limit) throw new RangeError(`at most ${limit} jobs are taken at once`);
+  submissions.push(readNested(reader));
 }
 
 function readNested(reader: BinaryReader): Submission {

@@ -4,7 +4,7 @@ import type {
   SubmitOutcome,
 } from "../../../proto/gen/nl/v1/jobs.ts";
 import { assert } from "../../lib/assert.ts";
-import { type NlError, nlError } from "../../lib/error-code.ts";
+import type { NlError } from "../../lib/error-code.ts";
 import { isJobId, type JobId } from "../../lib/ids.ts";
 import { err, ok, type Result } from "../../lib/result.ts";
 import type { Applied, ProposeFailure } from "../../replica/replica.ts";
@@ -23,7 +23,6 @@ export const ENTRY_SPEC_BYTES_MAX = 500 * 1024;
 export const JOB_FRAME_BYTES = 32;
 /** Applying one entry must stay well below the 5 ms that a turn may spend on it. */
 export const ENTRY_JOBS_MAX = 1_024;
-const BATCH_JOBS_MAX = 50_000;
 
 export async function submitJob(
   context: ApiContext,
@@ -46,7 +45,6 @@ export async function submitJobs(
   caller: Caller,
   jobs: readonly Submission[],
 ): Promise<Result<SubmitJobsResponse, NlError>> {
-  if (jobs.length > BATCH_JOBS_MAX) return err(tooManyJobs());
   if (!context.replica.hasRoom()) return err(overloaded());
   const outcomes: SubmitOutcome[] = new Array(jobs.length);
   const entries = cutIntoEntries(jobs, outcomes);
@@ -155,6 +153,3 @@ export const refusedOutcome = (jobId: string, failure: NlError): SubmitOutcome =
   existed: false,
   failure: { ...failure },
 });
-
-const tooManyJobs = (): NlError =>
-  nlError("too_large", `a batch holds at most ${BATCH_JOBS_MAX} jobs`, "send several batches");
