@@ -129,6 +129,16 @@ describe("the border of the API", () => {
     expect(await call(node, WorkerService.heartbeat.path, beat("n1"))).toBe("");
   });
 
+  test("lets no worker make a server of itself, which could then relay for every user", async () => {
+    const asServer = WorkerService.register.requestSerialize({
+      ...{ nodeId: "w1", peerId: 77, storeId: "store-w1", roles: ["server", "worker"] },
+      ...{ rpcAddress: "127.0.0.1:1", httpAddress: "", cpuMillis: 1, memoryBytes: 1, slots: 1 },
+      ...{ drivers: [], labels: {}, featureLevel: 1, version: "test" },
+    });
+
+    expect(await call(worker, WorkerService.register.path, asServer)).toBe("forbidden");
+  });
+
   test("refuses a stream that opens with nonsense", async () => {
     const stream = user.makeServerStreamRequest(
       WatchService.watch.path,

@@ -10,6 +10,7 @@ import { type NlError, nlError } from "../../lib/error-code.ts";
 import type { AttemptId, NodeId, UnixMillis } from "../../lib/ids.ts";
 import { err, ok, type Result } from "../../lib/result.ts";
 import type { Heartbeat } from "../../platform/control-link.ts";
+import type { RegisterNode } from "../../state/command.ts";
 import { registerFromWire, reportFromWire } from "../../state/command-codec.ts";
 import { authorOf, type Caller } from "../caller.ts";
 import type { ApiContext } from "../context.ts";
@@ -55,12 +56,30 @@ export function register(
   if (!isSelf(caller, request.nodeId)) return refuseOther(caller);
   const node = readWire(() => registerFromWire(request));
   if (!node.ok) return Promise.resolve(node);
+  if (!mayHaveRoles(context, node.value)) return refuseServer(node.value.nodeId);
   return new Promise((resolve) =>
     context.duties.register(node.value, (done) =>
       resolve(done.ok ? ok({ index: done.value }) : done),
     ),
   );
 }
+
+/** Servers are told by the table of members: a server may relay calls of every user. */
+function mayHaveRoles({ replica }: ApiContext, { nodeId, roles }: RegisterNode): boolean {
+  if (!roles.includes("server")) return true;
+  return replica.view.nodes.get(nodeId)?.roles.includes("server") ?? false;
+}
+
+const refuseServer = (nodeId: NodeId): Promise<Result<never, NlError>> =>
+  Promise.resolve(
+    err(
+      nlError(
+        "forbidden",
+        `node ${nodeId} is not a server of this cluster`,
+        "a new server joins by nl cluster join",
+      ),
+    ),
+  );
 
 /** The codec throws at a word it does not know; here that is a node of another version. */
 function readWire<T>(read: () => T): Result<T, NlError> {
