@@ -67,7 +67,9 @@ export class Tasks {
     const known = this.#entries.get(request.attemptId);
     if (known !== undefined) return sameFence(known, request);
     if (!this.#lease.holds()) return err(refused("the lease of this node does not hold"));
-    const task = this.#create(request);
+    const created = this.#tryCreate(request);
+    if (!created.ok) return created;
+    const task = created.value;
     const { journal } = this.#options;
     const at = Date.now() as UnixMillis;
     if (!(await journal.append({ kind: "intent", request, at }))) {
@@ -147,6 +149,15 @@ export class Tasks {
     const live: Task[] = [];
     for (const entry of this.#entries.values()) if (entry.kind === "live") live.push(entry.task);
     return live;
+  }
+
+  /** Refused, not failed: the agent must know that there is nothing here to wait for. */
+  #tryCreate(request: TaskRequest): Result<Task, TaskHostError> {
+    try {
+      return ok(this.#create(request));
+    } catch (error) {
+      return err(refused(`the folder of the task cannot be made: ${String(error)}`));
+    }
   }
 
   #create(request: TaskRequest): Task {
