@@ -16,6 +16,17 @@ const NAMED = [
   ["delete", "backspace"],
 ] as const satisfies readonly (readonly [keyof Key, string])[];
 
+const DELETE = "\u007f";
+
+/** Ink names a key that comes alone; among others, as when somebody types fast, it is a character. */
+const CONTROLS: Readonly<Record<string, string>> = {
+  "\r": "return",
+  "\n": "return",
+  "\t": "tab",
+  "\b": "backspace",
+  [DELETE]: "backspace",
+};
+
 /** Mouse reports leak into input as text; nothing of them is a key (FACTS, CLI and TUI). */
 const MOUSE = /\[<\d+;\d+;\d+[Mm]|\[M.../;
 
@@ -26,5 +37,7 @@ export function keysOf(input: string, key: Key): readonly string[] {
   if (MOUSE.test(input)) return [];
   if (key.ctrl) return input.length === 1 ? [`ctrl-${input}`] : [];
   if (key.meta) return [];
-  return [...input].filter((character) => character >= " ");
+  return [...input].flatMap((character) =>
+    character >= " " && character !== DELETE ? [character] : (CONTROLS[character] ?? []),
+  );
 }

@@ -2,6 +2,7 @@ import { render } from "ink";
 import type { Answer, Client, Watching } from "../engine/client/client.ts";
 import type { Effect } from "../engine/view/ui-state.ts";
 import { guardTerminal } from "./crash-guard.ts";
+import { JobFollower } from "./follow-job.ts";
 import { OutputFollower } from "./follow-output.ts";
 import { Screen } from "./screen.tsx";
 import { TopStore } from "./store.ts";
@@ -12,7 +13,7 @@ const DRAIN_DEADLINE_MILLIS = 3_600_000;
 export async function runTop(client: Client): Promise<number> {
   const host: Host = { client, watching: null, quit: () => {} };
   const store = new TopStore((effect, target) => perform(host, effect, target));
-  const follower = new OutputFollower(client, store);
+  const followers = [new OutputFollower(client, store), new JobFollower(client, store)];
   const app = render(<Screen store={store} />, {
     alternateScreen: true,
     incrementalRendering: true,
@@ -22,7 +23,9 @@ export async function runTop(client: Client): Promise<number> {
   const unguard = guardTerminal(() => app.unmount());
   host.quit = () => app.unmount();
   store.start();
-  const unsubscribe = store.subscribe(() => follower.sync());
+  const unsubscribe = store.subscribe(() => {
+    for (const follower of followers) follower.sync();
+  });
   host.watching = client.watch(
     { jobs: true, nodes: true, status: true, jobId: "", finishedLimit: 1_000 },
     (event) => store.onWatch(event),
@@ -32,7 +35,7 @@ export async function runTop(client: Client): Promise<number> {
     return 0;
   } finally {
     unsubscribe();
-    follower.close();
+    for (const follower of followers) follower.close();
     host.watching.stop();
     store.stop();
     unguard();

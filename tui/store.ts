@@ -1,4 +1,4 @@
-import type { WatchEvent } from "../engine/client/client.ts";
+import type { Job, WatchEvent } from "../engine/client/client.ts";
 import { createModel, type Model, reduce } from "../engine/view/model.ts";
 import { paste, press } from "../engine/view/press.ts";
 import {
@@ -72,6 +72,11 @@ export class TopStore {
 
   setLog(log: LogState | null): void {
     this.ui = { ...this.ui, log };
+    this.#paintSoon();
+  }
+
+  setDetail(detail: Job | null): void {
+    this.ui = { ...this.ui, detail };
     this.#paintSoon();
   }
 

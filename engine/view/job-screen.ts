@@ -11,7 +11,7 @@ const ATTEMPTS_MAX = 4;
 /** One job: what it is, every attempt, and its output as it comes. */
 export function jobScreen(scene: Scene, rows: number): readonly Line[] {
   const { model, ui, size, now } = scene;
-  const job = model.jobs.get(ui.jobId);
+  const job = withAttempts(model.jobs.get(ui.jobId), ui.detail);
   if (job === undefined)
     return [EMPTY_LINE, plainLine(`   ${ui.jobId} is not here any more`, "warn")];
   const top = [...facts(job, now), EMPTY_LINE, ...attempts(job, now), EMPTY_LINE];
@@ -19,6 +19,11 @@ export function jobScreen(scene: Scene, rows: number): readonly Line[] {
     ...top,
     ...output(ui.log, { scroll: ui.logScroll, rows: rows - top.length, columns: size.columns }),
   ];
+}
+
+function withAttempts(row: Job | undefined, detail: Job | null): Job | undefined {
+  if (row === undefined || detail?.id !== row.id) return row;
+  return { ...row, attempts: detail.attempts };
 }
 
 function facts(job: Job, now: number): readonly Line[] {
@@ -45,7 +50,9 @@ function facts(job: Job, now: number): readonly Line[] {
 }
 
 function attempts(job: Job, now: number): readonly Line[] {
-  if (job.attempts.length === 0) return [plainLine(" not started yet", "muted")];
+  if (job.attempts.length === 0) {
+    return [plainLine(job.startedAt > 0 ? " …" : " not started yet", "muted")];
+  }
   const header = ` ${fit("TRY", 5)}${fit("NODE", 6)}${fit("STATE", 12)}${fit("END", 16)}${fit("WHY", 12)}${fit("STARTED", 10)}TOOK`;
   const newest = job.attempts.slice(-ATTEMPTS_MAX).reverse();
   return [plainLine(header, "muted"), ...newest.map((attempt) => attemptLine(attempt, now))];

@@ -1,3 +1,4 @@
+import type { Job } from "../client/client.ts";
 import { EVERYTHING, type JobFilter } from "./filter.ts";
 
 export type View = "cluster" | "jobs" | "job";
@@ -49,6 +50,8 @@ export type UiState = {
   /** Lines scrolled up from the end of the log; 0 = following. */
   readonly logScroll: number;
   readonly log: LogState | null;
+  /** The job on screen with its attempts, which rows of the list do not carry; null = not read yet. */
+  readonly detail: Job | null;
 };
 
 export const INITIAL_UI: UiState = {
@@ -63,4 +66,5 @@ export const INITIAL_UI: UiState = {
   help: false,
   logScroll: 0,
   log: null,
+  detail: null,
 };
