@@ -19,16 +19,14 @@ export type CommandOptions = {
   readonly positionals?: Positionals;
   /** Words after `--` (or after the first positional) are a command to run. */
   readonly takesCommand?: boolean;
-  /** What nl itself has to say exits as 125 here, so that it cannot be taken for the job's code. */
-  readonly exitsAsJob?: boolean;
   readonly hidden?: boolean;
   readonly run: (invocation: Invocation, world: World) => Promise<number>;
 };
 
 /** What the strict front needs to know about a command beyond what citty does. */
-export type Strictness = Required<
-  Pick<CommandOptions, "examples" | "repeat" | "takesCommand" | "exitsAsJob">
-> & { readonly positionals: Positionals };
+export type Strictness = Required<Pick<CommandOptions, "examples" | "repeat" | "takesCommand">> & {
+  readonly positionals: Positionals;
+};
 
 export type NlCommand = CommandDef & {
   readonly strict: Strictness;
@@ -55,7 +53,6 @@ export function command(options: CommandOptions): NlCommand {
     repeat: options.repeat ?? [],
     positionals: options.positionals ?? NO_POSITIONALS,
     takesCommand: options.takesCommand ?? false,
-    exitsAsJob: options.exitsAsJob ?? false,
   };
   return Object.assign(definition, { strict, start: options.run });
 }

@@ -19,12 +19,19 @@ type Credentials = { readonly ca: string; readonly cert: string; readonly key: s
 /** A client for the cluster the command line names, else for the local one. */
 export async function openClient(invocation: Invocation, world: World): Promise<Client> {
   const root = dataRoot(invocation.text("data"), world.env);
-  const given = invocation.text("addr") ?? world.env["NL_ADDR"] ?? "";
+  const given = namedAddresses(invocation, world);
   const timeout = await requestTimeout(invocation);
   const paths = credentialPaths(invocation, world, root);
   if (given !== "") return connectWith(parseAddresses(given), paths, timeout);
   return connectWith(localAddresses(root), paths, timeout);
 }
+
+/** True: the command line or the environment names a cluster; false: it is the local one. */
+export const addressesNamed = (invocation: Invocation, world: World): boolean =>
+  namedAddresses(invocation, world) !== "";
+
+const namedAddresses = (invocation: Invocation, world: World): string =>
+  invocation.text("addr") ?? world.env["NL_ADDR"] ?? "";
 
 /** A client for these addresses with the certificate files of a directory. */
 export const connectTo = (

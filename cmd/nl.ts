@@ -1,13 +1,9 @@
+import { firstLook } from "./first-look.ts";
 import { dispatch } from "./front.ts";
-import { NlFailure } from "./nl-failure.ts";
-import { EXIT_BUG, EXIT_NL_TROUBLE, EXIT_USAGE, exitCodeOf, reportError } from "./report-error.ts";
+import { report } from "./report-error.ts";
 import { tree } from "./tree.ts";
-import { UsageError } from "./usage-error.ts";
 import { VERSION } from "./version.ts";
 import type { World } from "./world.ts";
-
-/** Commands whose exit code belongs to the job: known before the command line is understood. */
-const JOB_COMMANDS: ReadonlySet<string> = new Set(["run", "wait"]);
 
 const commandLine = process.argv.slice(2);
 process.exitCode = asksVersionOnly(commandLine) ? printVersion() : await start(commandLine);
@@ -30,37 +26,13 @@ async function start(words: readonly string[]): Promise<number> {
 }
 
 async function main(words: readonly string[], world: World): Promise<number> {
-  let exitsAsJob = JOB_COMMANDS.has(words.find((word) => !word.startsWith("-")) ?? "");
-  let format: string | null = null;
   try {
     const found = await dispatch(tree, words);
-    if (found.kind === "help") {
-      const { renderHelp } = await import("./render-help.ts");
-      world.out(await renderHelp(found.command, found.path));
-      return 0;
-    }
-    exitsAsJob = found.command.strict.exitsAsJob;
-    format = found.invocation.text("output");
-    return await found.command.start(found.invocation, world);
+    if (found.kind === "run") return await found.command.start(found.invocation, world);
+    const { renderHelp } = await import("./render-help.ts");
+    world.out(await renderHelp(found.command, found.path));
+    return 0;
   } catch (error) {
-    return report(error, world, { exitsAsJob, format });
+    return report(error, world, firstLook(words));
   }
-}
-
-type Reporting = { readonly exitsAsJob: boolean; readonly format: string | null };
-
-function report(error: unknown, world: World, { exitsAsJob, format }: Reporting): number {
-  if (error instanceof UsageError) {
-    world.err(`error: ${error.message}\n`);
-    if (error.hint !== "") world.err(`hint: ${error.hint}\n`);
-    return exitsAsJob ? EXIT_NL_TROUBLE : EXIT_USAGE;
-  }
-  if (error instanceof NlFailure) {
-    reportError(error.error, world, format);
-    return exitCodeOf(error.error, exitsAsJob);
-  }
-  const text = error instanceof Error ? error.message : String(error);
-  world.err(`nl: a bug in nl, please report it: ${text}\n`);
-  if (world.env["NL_DEBUG"] === "1" && error instanceof Error) world.err(`${error.stack ?? ""}\n`);
-  return EXIT_BUG;
 }

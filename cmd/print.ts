@@ -1,4 +1,5 @@
 import { cleanLine } from "../engine/lib/clean-text.ts";
+import { cut } from "./cut.ts";
 import type { Invocation } from "./invocation.ts";
 import { UsageError } from "./usage-error.ts";
 import type { World } from "./world.ts";
@@ -103,15 +104,4 @@ function printTable<Row>(
 function pad(cell: string, width: number, alignRight: boolean): string {
   const blank = " ".repeat(Math.max(0, width - Bun.stringWidth(cell)));
   return alignRight ? blank + cell : cell + blank;
-}
-
-/** Cut by terminal cells, not code units; never on a pipe. */
-function cut(line: string, columns: number): string {
-  if (Bun.stringWidth(line) <= columns) return line;
-  let kept = "";
-  for (const character of line) {
-    if (Bun.stringWidth(kept + character) > columns - 1) break;
-    kept += character;
-  }
-  return `${kept}…`;
 }

@@ -31,6 +31,9 @@ export function realWorld(): World {
     get columns() {
       return isTerminal(STDOUT) ? (process.stdout.columns ?? COLUMNS_DEFAULT) : COLUMNS_DEFAULT;
     },
+    get errColumns() {
+      return isTerminal(STDERR) ? (process.stderr.columns ?? COLUMNS_DEFAULT) : COLUMNS_DEFAULT;
+    },
     get useColor() {
       return isTerminal(STDOUT) && (process.env["NO_COLOR"] ?? "") === "";
     },
@@ -39,6 +42,10 @@ export function realWorld(): World {
     now: () => Date.now(),
     get interrupted() {
       return interruption();
+    },
+    atForcedEnd(work) {
+      forcedEnd.add(work);
+      return () => forcedEnd.delete(work);
     },
   };
 }
@@ -97,6 +104,7 @@ async function readInput(maxBytes: number): Promise<string> {
 }
 
 let controller: AbortController | null = null;
+const forcedEnd = new Set<() => void>();
 
 /** Installed on first use, so that commands that do not care are ended by the signal itself. */
 function interruption(): AbortSignal {
@@ -104,8 +112,9 @@ function interruption(): AbortSignal {
   const created = new AbortController();
   controller = created;
   const onSignal = () => {
-    if (created.signal.aborted) process.exit(EXIT_INTERRUPTED);
-    created.abort();
+    if (!created.signal.aborted) return created.abort();
+    for (const work of forcedEnd) work();
+    process.exit(EXIT_INTERRUPTED);
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);

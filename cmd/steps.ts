@@ -1,8 +1,12 @@
+import { cut } from "./cut.ts";
+import { Interrupted } from "./interrupted.ts";
 import type { World } from "./world.ts";
 
 const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"] as const;
 const FRAME_MILLIS = 80;
 const TEXT_COLUMNS = 72;
+const TIME_COLUMNS = 8;
+const SPINNER_COLUMNS = 5;
 
 /**
  * Ticked steps on stderr with the time since the start: a spinner until the tick on a terminal,
@@ -19,7 +23,8 @@ export class Steps {
 
   /** A line of its own with the elapsed time at its end. */
   line(text: string): void {
-    this.#world.err(`${text.padEnd(TEXT_COLUMNS)}  ${this.#elapsed()}\n`);
+    const room = this.#world.errIsTerminal ? this.#world.errColumns - TIME_COLUMNS : TEXT_COLUMNS;
+    this.#world.err(`${text.padEnd(Math.min(TEXT_COLUMNS, room))}  ${this.#elapsed()}\n`);
   }
 
   /** Shows `doing` until `work` is over; then its result as a ticked line. Failures go through. */
@@ -32,20 +37,23 @@ export class Steps {
       return value;
     } catch (error) {
       this.#settle();
-      this.line(`  ✗ ${doing}`);
+      if (!(error instanceof Interrupted)) this.line(`  ✗ ${doing}`);
       throw error;
     }
   }
 
   warn(text: string): void {
-    this.#world.err(`  ! ${text}\n`);
+    const overSpinner = this.#timer === null ? "" : "\r\u001b[K";
+    this.#world.err(`${overSpinner}  ! ${text}\n`);
   }
 
   #spin(doing: string): void {
     if (!this.#world.errIsTerminal) return;
     let frame = 0;
+    // A line that wraps could not be drawn over.
+    const text = cut(doing, this.#world.errColumns - SPINNER_COLUMNS);
     this.#timer = setInterval(() => {
-      this.#world.err(`\r  ${SPINNER[frame % SPINNER.length] ?? ""} ${doing}\u001b[K`);
+      this.#world.err(`\r  ${SPINNER[frame % SPINNER.length] ?? ""} ${text}\u001b[K`);
       frame += 1;
     }, FRAME_MILLIS);
   }

@@ -9,6 +9,8 @@ export type World = {
   readonly errIsTerminal: boolean;
   readonly inIsTerminal: boolean;
   readonly columns: number;
+  /** Width of the terminal that stderr is, if it is one. */
+  readonly errColumns: number;
   readonly useColor: boolean;
   /** The text of standard input, at most `maxBytes`. */
   readonly readInput: (maxBytes: number) => Promise<string>;
@@ -17,4 +19,6 @@ export type World = {
   readonly now: () => number;
   /** Aborted at the first interrupt; a second one ends the process at once. */
   readonly interrupted: AbortSignal;
+  /** Runs when a second interrupt ends the process; answers how to take that back. */
+  readonly atForcedEnd: (work: () => void) => () => void;
 };

@@ -4,6 +4,7 @@ import { bringUp } from "../local/bring-up.ts";
 import { dataRoot } from "../local/data-root.ts";
 import { requireLocalNode } from "../local/local-node.ts";
 import { agentPid } from "../local/node-process.ts";
+import { withRootLock } from "../local/root-lock.ts";
 import { NlFailure } from "../nl-failure.ts";
 import { Steps } from "../steps.ts";
 
@@ -20,16 +21,12 @@ export const nodeStart = command({
         nlError("wrong_state", `${node.id} is already running`, "see: nl status"),
       );
     }
+    const { cluster, id: only } = node;
+    const driver = cluster.driver ?? "auto";
     const steps = new Steps(world);
-    await bringUp({
-      root,
-      cluster: node.cluster,
-      only: node.id,
-      isNew: false,
-      driver: "auto",
-      steps,
-      world,
-    });
+    await withRootLock(root, world, () =>
+      bringUp({ root, cluster, only, isNew: false, driver, steps, world }),
+    );
     return 0;
   },
 });

@@ -18,7 +18,6 @@ export const run = command({
   },
   repeat: SPEC_REPEAT,
   takesCommand: true,
-  exitsAsJob: true,
   async run(invocation, world) {
     if (invocation.command.length === 0) {
       throw new UsageError("nothing to run", "try: nl run -- echo hello");

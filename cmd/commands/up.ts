@@ -1,14 +1,15 @@
-import { existsSync } from "node:fs";
-import { rename } from "node:fs/promises";
 import { nlError } from "../../engine/lib/error-code.ts";
 import { command } from "../command.ts";
+import { Interrupted } from "../interrupted.ts";
 import type { Invocation } from "../invocation.ts";
 import { bringUp } from "../local/bring-up.ts";
-import { type LocalCluster, readClusterFile } from "../local/cluster-file.ts";
+import { type LocalCluster, readClusterFile, rememberDriver } from "../local/cluster-file.ts";
 import { dataRoot, forPeople } from "../local/data-root.ts";
 import { DRIVERS } from "../local/driver-names.ts";
-import { foundCluster } from "../local/found-cluster.ts";
+import { foundCluster, portBase } from "../local/found-cluster.ts";
+import { moveAside } from "../local/move-aside.ts";
 import { printEndpoints } from "../local/print-endpoints.ts";
+import { withRootLock } from "../local/root-lock.ts";
 import { NlFailure, orFail } from "../nl-failure.ts";
 import { Steps } from "../steps.ts";
 import { UsageError } from "../usage-error.ts";
@@ -41,59 +42,67 @@ export const up = command({
 const NODE_COUNTS = ["1", "3", "5"];
 
 async function runUp(invocation: Invocation, world: World): Promise<number> {
+  checkFlags(invocation);
+  const root = dataRoot(invocation.text("data"), world.env);
+  await withRootLock(root, world, () => start(invocation, world, root));
+  return invocation.command.length === 0 ? 0 : runFirst(invocation, world);
+}
+
+function checkFlags(invocation: Invocation): void {
   const nodes = invocation.text("nodes") ?? "3";
   if (!NODE_COUNTS.includes(nodes)) throw new UsageError(`--nodes takes 1, 3 or 5, not "${nodes}"`);
   const driver = invocation.text("driver") ?? "auto";
   if (!DRIVERS.some((known) => known === driver)) {
     throw new UsageError(`unknown driver "${driver}"`, `one of: ${DRIVERS.join(", ")}`);
   }
-  const root = dataRoot(invocation.text("data"), world.env);
-  const steps = new Steps(world);
-  if (invocation.isSet("fresh")) await moveAside(root, world);
-
-  const known = orFail(readClusterFile(root));
-  steps.line(heading(known, root, { nodes, env: world.env }));
-  world.err("\n");
-  const cluster = known ?? (await foundCluster({ root, count: Number(nodes), invocation, steps }));
-  if (known !== null) checkSameShape(known, invocation);
-  await bringUp({ root, cluster, isNew: known === null, driver, steps, world });
-  await printEndpoints(root, cluster, world);
-  return invocation.command.length === 0 ? 0 : runFirst(invocation, world);
+  portBase(invocation);
 }
 
-function heading(
-  known: LocalCluster | null,
-  root: string,
-  { nodes, env }: { readonly nodes: string; readonly env: World["env"] },
-): string {
-  const count = known?.nodes.length ?? Number(nodes);
-  const name = known?.name ?? "dev";
+async function start(invocation: Invocation, world: World, root: string): Promise<void> {
+  const { interrupted } = world;
+  const steps = new Steps(world);
+  if (invocation.isSet("fresh")) await moveAside(root, world);
+  const known = orFail(readClusterFile(root));
+  const count = known?.nodes.length ?? Number(invocation.text("nodes") ?? "3");
+  steps.line(heading(known?.name ?? "dev", count, forPeople(root, world.env)));
+  world.err("\n");
+  if (known !== null) checkSameShape(known, invocation);
+  const cluster = known ?? (await foundCluster({ root, count, invocation, steps, world }));
+  if (interrupted.aborted) throw new Interrupted("the cluster is made but not started: nl up");
+  const driver = invocation.text("driver") ?? cluster.driver ?? "auto";
+  if (known !== null) rememberDriver(root, cluster, driver);
+  const isNew = known === null;
+  const result = await bringUp({ root, cluster, isNew, driver, steps, world });
+  const isNamed = invocation.text("data") !== null;
+  printEndpoints({ root, isNamed, cluster, up: result, world });
+}
+
+function heading(name: string, count: number, root: string): string {
   const many = count === 1 ? "1 node" : `${count} nodes`;
-  return `nl ${VERSION} · cluster "${name}" · ${many} · data in ${forPeople(root, env)}`;
+  return `nl ${VERSION} · cluster "${name}" · ${many} · data in ${root}`;
 }
 
 /** The cluster that is there decides; flags that ask for another one are refused, not ignored. */
 function checkSameShape(known: LocalCluster, invocation: Invocation): void {
   const nodes = invocation.text("nodes");
   if (nodes !== null && Number(nodes) !== known.nodes.length) {
-    throw new NlFailure(
-      nlError(
-        "wrong_state",
-        `the cluster here has ${known.nodes.length} nodes, not ${nodes}`,
-        "another one: nl up --data DIR; or move this one aside: nl up --fresh",
-      ),
-    );
+    throw anotherShape(`has ${known.nodes.length} nodes, not ${nodes}`);
+  }
+  const asked = portBase(invocation);
+  const first = known.nodes[0]?.rpcPort ?? asked;
+  if (asked !== null && asked !== first) {
+    throw anotherShape(`has its ports at ${first}, not at ${asked}`);
   }
 }
 
-async function moveAside(root: string, world: World): Promise<void> {
-  if (!existsSync(root)) return;
-  const { stopCluster } = await import("../local/stop-cluster.ts");
-  await stopCluster(root, { graceMillis: 0 });
-  const stamp = new Date(world.now()).toISOString().slice(0, 16).replace(":", "");
-  await rename(root, `${root}.${stamp}`);
-  world.err(`moved the old data to ${forPeople(`${root}.${stamp}`, world.env)}\n`);
-}
+const anotherShape = (what: string): NlFailure =>
+  new NlFailure(
+    nlError(
+      "wrong_state",
+      `the cluster here ${what}`,
+      "another one: nl up --data DIR; or move this one aside: nl up --fresh",
+    ),
+  );
 
 async function runFirst(invocation: Invocation, world: World): Promise<number> {
   const { runJob } = await import("../jobs/run-job.ts");

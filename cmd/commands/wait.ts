@@ -17,7 +17,6 @@ export const wait = command({
     timeout: { type: "string", valueHint: "TIME", description: "Give up after this long, exit 9" },
   },
   positionals: { name: "ID", min: 1, max: IDS_MAX },
-  exitsAsJob: true,
   run: (invocation, world) =>
     withClient({ invocation, world }, async (client) => {
       const text = invocation.text("timeout");

@@ -1,208 +1,206 @@
-import { existsSync } from "node:fs";
-import type { Client } from "../../engine/client/client.ts";
+import type { Client, ClusterStatus, Node } from "../../engine/client/client.ts";
 import { nlError } from "../../engine/lib/error-code.ts";
 import { connectTo } from "../connect.ts";
+import { Interrupted } from "../interrupted.ts";
 import { NlFailure, orFail } from "../nl-failure.ts";
-import type { Steps } from "../steps.ts";
 import type { World } from "../world.ts";
-import {
-  addressOf,
-  clientDirectory,
-  type LocalCluster,
-  type LocalNode,
-  nodeDirectory,
-} from "./cluster-file.ts";
-import { agentPid, logTail, startAgent, stopAgent } from "./node-process.ts";
-import { holderOf, isFree } from "./ports.ts";
+import { addressOf, clientDirectory, type LocalNode } from "./cluster-file.ts";
+import { agentPid, logSince } from "./node-process.ts";
+import { type StartedNode, type Starting, startMissing } from "./start-nodes.ts";
+import { counted, mergedWarnings, whyEnded } from "./start-report.ts";
+import { stopWhatStarted } from "./stop-what-started.ts";
 
 const START_LIMIT_MILLIS = 20_000;
+const ASK_LIMIT_MILLIS = 2_000;
 const POLL_MILLIS = 25;
-const LOG_LINES = 10;
 
-export type BringUp = {
-  readonly root: string;
-  readonly cluster: LocalCluster;
-  readonly isNew: boolean;
-  /** Start just this one. */
-  readonly only?: string;
-  readonly driver: string;
-  readonly steps: Steps;
-  readonly world: World;
+export type BringUp = Starting & { readonly world: World };
+
+export type Up = {
+  readonly leaderId: string;
+  /** Nodes that do not run. */
+  readonly missing: readonly string[];
 };
 
-/** Starts the nodes that do not run and waits until the cluster has a leader and has committed. */
-export async function bringUp(options: BringUp): Promise<void> {
-  const { root, cluster, steps, world } = options;
+/**
+ * Starts the nodes that do not run, and waits until a leader leads and each started node has caught
+ * up and takes work. A node that does not start is named; without a quorum that is a failure.
+ */
+export async function bringUp(options: BringUp): Promise<Up> {
+  const { root, cluster, world } = options;
+  const undo = stopWhatStarted(root, world);
   const started = await startMissing(options);
   const client = await connectTo(
     cluster.nodes.map(addressOf),
     clientDirectory(root),
     START_LIMIT_MILLIS,
   );
+  const { interrupted } = world;
+  const closeNow = () => client.close();
+  interrupted.addEventListener("abort", closeNow, { once: true });
   try {
-    const leader = await steps.step(
-      "waiting for a leader",
-      () => untilLed(options, client, started),
-      ({ leaderId, term }) => `${leaderId} is leader, term ${term}`,
-    );
-    await steps.step(
-      "waiting for the nodes to register",
-      () => untilRegistered(options, client, started),
-      ({ count, millis }) => `committed on ${count} of ${cluster.nodes.length} in ${millis} ms`,
-    );
-    await sayWhatResumed(options, client);
-    for (const warning of leader.warnings) steps.warn(warning);
+    const leader = await untilUp(new Waiting(options, started, client));
+    const missing = cluster.nodes.filter(({ id }) => agentPid(root, id) === null);
+    return { leaderId: leader.leaderId, missing: missing.map(({ id }) => id) };
   } catch (error) {
-    if (world.interrupted.aborted) await stopStarted(root, started, world);
-    throw error;
+    if (!interrupted.aborted) throw error;
+    await undo.now(started.map(({ node }) => node.id));
+    throw new Interrupted("");
   } finally {
+    undo.forget();
+    interrupted.removeEventListener("abort", closeNow);
     client.close();
   }
 }
 
-async function startMissing(options: BringUp): Promise<readonly string[]> {
-  const { root, cluster, only, driver, steps } = options;
-  const wanted = cluster.nodes.filter(({ id }) => only === undefined || id === only);
-  const missing = wanted.filter(({ id }) => agentPid(root, id) === null);
-  const startable: LocalNode[] = [];
-  for (const node of missing) {
-    const refusal = await refusalOf(options, node.id);
-    if (refusal === null) startable.push(node);
-    else steps.warn(refusal);
-  }
-  if (startable.length === 0 && missing.length === 0) {
-    steps.line(`  ✓ ${cluster.nodes.length} of ${cluster.nodes.length} nodes are already up`);
-    return [];
-  }
-  for (const { rpcPort } of startable) {
-    if (await isFree(rpcPort)) continue;
-    throw new NlFailure(
-      nlError(
-        "refused",
-        `port ${rpcPort} is used by ${holderOf(rpcPort)}, and this cluster's nodes know each other by it`,
-        "end what holds it, then run nl up again",
-      ),
-    );
-  }
-  const pids = startable.map(({ id }) => startAgent(root, id, ["--driver", driver]));
-  const names = startable.map(({ id }) => id);
-  if (names.length > 0) steps.line(`  ✓ started ${names.join(" ")}  (pids ${pids.join(" ")})`);
-  return names;
-}
-
-/** Null: this node may be started from what its directory holds. */
-async function refusalOf({ root, cluster, isNew }: BringUp, id: string): Promise<string | null> {
-  const directory = nodeDirectory(root, id);
-  if (!existsSync(directory)) return goneSentence(id);
-  if (isNew) return null;
-  const { ownerOf } = await import("../../engine/open-node.ts");
-  const owner = ownerOf(directory);
-  // What cannot be read is the agent's to explain: it knows what is safe.
-  if (!owner.ok) return null;
-  const { clusterId, nodeId } = owner.value;
-  if (clusterId === cluster.clusterId && nodeId === id) return null;
-  return `${id} is not started: ${directory} is the directory of ${nodeId} in cluster ${clusterId}. Nothing in it was changed: move it back to where it belongs`;
-}
-
-const goneSentence = (id: string): string =>
-  `${id} is gone: its data directory was deleted. A node without its log may not come back as itself (it could vote twice); the others go on without it`;
-
-type Led = {
-  readonly leaderId: string;
-  readonly term: number;
-  readonly warnings: readonly string[];
-};
-
-async function untilLed(
-  options: BringUp,
-  client: Client,
-  started: readonly string[],
-): Promise<Led> {
-  return poll(options, started, async () => {
-    const status = await client.getStatus();
-    return status.ok && status.value.leaderId !== "" && status.value.ready ? status.value : null;
-  });
-}
-
-type Registered = { readonly count: number; readonly millis: string };
-
-/** Every node that was started is known to be alive through a read that went through a quorum. */
-async function untilRegistered(
-  options: BringUp,
-  client: Client,
-  started: readonly string[],
-): Promise<Registered> {
-  return poll(options, started, async () => {
-    const from = performance.now();
-    const listed = await client.listNodes();
-    if (!listed.ok) return null;
-    const millis = (performance.now() - from).toFixed(1);
-    const alive = listed.value.nodes.filter(
-      ({ id, liveness, version }) =>
-        liveness !== "lost" &&
-        version !== "" &&
-        options.cluster.nodes.some((node) => node.id === id),
-    );
-    const isComplete = started.every((id) => alive.some((node) => node.id === id));
-    return isComplete ? { count: alive.length, millis } : null;
-  });
-}
-
-async function poll<T>(
-  { root, world }: BringUp,
-  started: readonly string[],
-  ask: () => Promise<T | null>,
-): Promise<T> {
-  const deadline = performance.now() + START_LIMIT_MILLIS;
-  for (;;) {
-    const answer = await ask();
-    if (answer !== null) return answer;
-    if (world.interrupted.aborted) {
-      throw new NlFailure(
-        nlError("refused", "interrupted while starting", "nl up goes on from here"),
-      );
-    }
-    for (const id of started) {
-      if (agentPid(root, id) === null) throw nodeEnded(root, id, world);
-    }
-    if (performance.now() > deadline) throw tooSlow(root, started, world);
-    await Bun.sleep(POLL_MILLIS);
-  }
-}
-
-function nodeEnded(root: string, id: string, world: World): NlFailure {
-  for (const line of logTail(root, id, LOG_LINES)) world.err(`    ${line}\n`);
-  return new NlFailure(
-    nlError("refused", `${id} ended while starting: its last lines are above`, "nl up tries again"),
+async function untilUp(waiting: Waiting): Promise<ClusterStatus> {
+  const { steps } = waiting.options;
+  const leader = await steps.step(
+    "waiting for a leader",
+    () => waiting.leader(),
+    ({ leaderId, term }) => `${leaderId} is leader, term ${term}`,
   );
-}
-
-function tooSlow(root: string, started: readonly string[], world: World): NlFailure {
-  const [first] = started;
-  if (first !== undefined) {
-    for (const line of logTail(root, first, LOG_LINES)) world.err(`    ${line}\n`);
+  if (waiting.live.length > 0) {
+    const { statuses, nodes } = await steps.step(
+      "waiting for the nodes to catch up and take work",
+      () => waiting.caughtUp(leader),
+      (ready) => whatCaughtUp(waiting, ready),
+    );
+    const warnings = mergedWarnings(statuses);
+    for (const warning of warnings) steps.warn(warning);
+    if (warnings.length === 0) sayDrivers(waiting, nodes);
   }
-  return new NlFailure(
-    nlError("no_leader", `no leader within ${START_LIMIT_MILLIS / 1000} s`, "see: nl status"),
-  );
+  const { isNew, only } = waiting.options;
+  if (!isNew && only === undefined && waiting.live.length > 0) await sayWhatResumed(waiting);
+  return leader;
 }
 
-async function stopStarted(root: string, started: readonly string[], world: World): Promise<void> {
-  world.err("stopping what was started… ");
-  for (const id of started) {
-    const pid = agentPid(root, id);
-    if (pid !== null) await stopAgent(pid, 2_000);
-  }
-  world.err("done. (again: kill)\n");
+type Ready = { readonly statuses: readonly ClusterStatus[]; readonly nodes: readonly Node[] };
+
+function whatCaughtUp({ live, options }: Waiting, { statuses }: Ready): string {
+  const index = Math.max(...statuses.map(({ appliedIndex }) => appliedIndex));
+  const names = live.map(({ node }) => node.id).join(" ");
+  const all = options.cluster.nodes.length;
+  const who = live.length === all ? `${all} of ${all}` : names;
+  return `${who} in sync at index ${index}, ready for work`;
 }
 
-async function sayWhatResumed({ isNew, steps }: BringUp, client: Client): Promise<void> {
-  if (isNew) return;
-  const status = orFail(await client.getStatus());
-  const { counts } = status;
+function sayDrivers({ options }: Waiting, nodes: readonly Node[]): void {
+  const [best, ...others] = nodes[0]?.drivers ?? [];
+  if (best === undefined) return;
+  const also = others.length === 0 ? "" : ` (on request: ${others.join(", ")})`;
+  options.steps.line(`  ✓ jobs run in ${best}${also}`);
+}
+
+async function sayWhatResumed({ options, client }: Waiting): Promise<void> {
+  const { counts, appliedIndex } = orFail(await client.getStatus());
   if (counts === undefined) return;
   const jobs = Object.values(counts).reduce((sum, count) => sum + count, 0);
   if (jobs === 0) return;
-  const running = counts.running > 0 ? `, ${counts.running} still running` : "";
-  steps.line(`  ✓ resumed: ${jobs} jobs, index ${status.appliedIndex}${running}`);
+  const open = counts.pending + counts.assigned + counts.running;
+  const rest = open === 0 ? "" : `, ${open} not over yet`;
+  options.steps.line(`  ✓ resumed: ${counted(jobs, "job")}, index ${appliedIndex}${rest}`);
 }
+
+/** What `nl up` waits for, and the nodes that ended meanwhile. */
+class Waiting {
+  readonly options: BringUp;
+  readonly client: Client;
+  readonly #started: readonly StartedNode[];
+  readonly #ended = new Set<string>();
+
+  constructor(options: BringUp, started: readonly StartedNode[], client: Client) {
+    this.options = options;
+    this.#started = started;
+    this.client = client;
+  }
+
+  /** The nodes that were started and did not end since. */
+  get live(): readonly StartedNode[] {
+    return this.#started.filter(({ node }) => !this.#ended.has(node.id));
+  }
+
+  leader(): Promise<ClusterStatus> {
+    return this.#poll("there was no leader", async () => {
+      const status = await this.client.getStatus();
+      return status.ok && status.value.leaderId !== "" && status.value.ready ? status.value : null;
+    });
+  }
+
+  /** Each started node was asked itself, and the cluster knows that it takes work. */
+  async caughtUp(leader: ClusterStatus): Promise<Ready> {
+    const asking = new Map<string, Client>();
+    for (const { node } of this.live) asking.set(node.id, await this.#clientOf(node));
+    try {
+      return await this.#poll("some nodes were not ready", () => this.#ready(leader, asking));
+    } finally {
+      for (const client of asking.values()) client.close();
+    }
+  }
+
+  #clientOf(node: LocalNode): Promise<Client> {
+    const directory = clientDirectory(this.options.root);
+    return connectTo([addressOf(node)], directory, ASK_LIMIT_MILLIS);
+  }
+
+  async #ready(leader: ClusterStatus, asking: ReadonlyMap<string, Client>): Promise<Ready | null> {
+    const ids = this.live.map(({ node }) => node.id);
+    const asked = ids.flatMap((id) => asking.get(id)?.getStatus() ?? []);
+    const [listed, ...answers] = await Promise.all([this.client.listNodes(), ...asked]);
+    const statuses = answers.flatMap((answer) => (answer.ok ? [answer.value] : []));
+    const isInSync = ({ ready, appliedIndex }: ClusterStatus) =>
+      ready && appliedIndex >= leader.commitIndex;
+    if (!listed.ok || statuses.length < ids.length || !statuses.every(isInSync)) return null;
+    const nodes = listed.value.nodes.filter(
+      ({ id, liveness, version }) => ids.includes(id) && liveness !== "lost" && version !== "",
+    );
+    return nodes.length < ids.length ? null : { statuses, nodes };
+  }
+
+  async #poll<T>(late: string, ask: () => Promise<T | null>): Promise<T> {
+    const deadline = performance.now() + START_LIMIT_MILLIS;
+    for (;;) {
+      const answer = await ask();
+      if (this.options.world.interrupted.aborted) throw new Interrupted("");
+      this.#noticeEnded();
+      if (answer !== null) return answer;
+      if (performance.now() > deadline) throw this.#tooSlow(late);
+      await Bun.sleep(POLL_MILLIS);
+    }
+  }
+
+  #noticeEnded(): void {
+    const { root, cluster, only, steps } = this.options;
+    for (const { node, logFrom } of this.live) {
+      if (agentPid(root, node.id) !== null) continue;
+      this.#ended.add(node.id);
+      const sentence = `${node.id} did not start: ${whyEnded(logSince(root, node.id, logFrom))}`;
+      if (only !== undefined) throw new NlFailure(nlError("refused", sentence, SEE_STATUS));
+      steps.warn(sentence);
+    }
+    const running = cluster.nodes.filter(({ id }) => agentPid(root, id) !== null).length;
+    const quorum = Math.floor(cluster.nodes.length / 2) + 1;
+    if (running >= quorum || this.#ended.size === 0) return;
+    throw new NlFailure(
+      nlError(
+        "refused",
+        `${running} of ${cluster.nodes.length} nodes run, and a quorum needs ${quorum}`,
+        "nothing is lost: mend what is said above, then nl up goes on from here",
+      ),
+    );
+  }
+
+  #tooSlow(late: string): NlFailure {
+    const { root } = this.options;
+    for (const { node, logFrom } of this.live) {
+      this.options.steps.warn(`${node.id} last said:`);
+      for (const line of logSince(root, node.id, logFrom).slice(-3)) {
+        this.options.world.err(`      ${line}\n`);
+      }
+    }
+    const limit = START_LIMIT_MILLIS / 1000;
+    return new NlFailure(nlError("no_leader", `${late} within ${limit} s`, SEE_STATUS));
+  }
+}
+
+const SEE_STATUS = "see: nl status";

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type NlError, nlError } from "../../engine/lib/error-code.ts";
 import { err, ok, type Result } from "../../engine/lib/result.ts";
@@ -9,6 +9,8 @@ export type LocalCluster = {
   readonly name: string;
   readonly clusterId: string;
   readonly nodes: readonly LocalNode[];
+  /** What `--driver` said when it was made; absent = auto. */
+  readonly driver?: string;
 };
 
 export type LocalNode = {
@@ -44,6 +46,17 @@ export function readClusterFile(root: string): Result<LocalCluster | null, NlErr
     return err(unreadable(path, "it is not the JSON that nl wrote"));
   }
 }
+
+/** Nodes that are started later get the driver that was asked for last. */
+export function rememberDriver(root: string, cluster: LocalCluster, driver: string): void {
+  if ((cluster.driver ?? "auto") === driver) return;
+  const path = clusterFile(root);
+  writeFileSync(`${path}.new`, clusterText({ ...cluster, driver }), { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
+
+export const clusterText = (cluster: LocalCluster): string =>
+  `${JSON.stringify(cluster, null, 2)}\n`;
 
 const unreadable = (path: string, why: string): NlError =>
   nlError(

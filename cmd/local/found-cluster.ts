@@ -1,5 +1,5 @@
+import { readdirSync, statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { userInfo } from "node:os";
 import { dirname } from "node:path";
 import { bunClock, bunRandom } from "../../engine/bun-platform.ts";
 import { nlError } from "../../engine/lib/error-code.ts";
@@ -8,8 +8,10 @@ import { createCluster } from "../../engine/new-cluster.ts";
 import type { Invocation } from "../invocation.ts";
 import { NlFailure, orFail } from "../nl-failure.ts";
 import type { Steps } from "../steps.ts";
-import type { LocalCluster, LocalNode } from "./cluster-file.ts";
+import type { World } from "../world.ts";
+import { clusterText, type LocalCluster, type LocalNode } from "./cluster-file.ts";
 import { findFreeRow, firstTaken, holderOf } from "./ports.ts";
+import { certificateUser } from "./user-name.ts";
 
 export const DEFAULT_PORT = 7171;
 /** The web port of a node stands this far above its gRPC port. */
@@ -22,27 +24,49 @@ export async function foundCluster(options: {
   readonly count: number;
   readonly invocation: Invocation;
   readonly steps: Steps;
+  readonly world: World;
 }): Promise<LocalCluster> {
-  const { root, count, invocation, steps } = options;
+  const { root, count, invocation, steps, world } = options;
+  checkPlace(root);
   const first = await choosePorts(count, invocation, steps);
   const nodes = Array.from({ length: count }, (_, at) => ({
     id: `n${at + 1}`,
     rpcPort: first + at,
     httpPort: first + HTTP_OFFSET + at,
   }));
+  const user = certificateUser(world.env);
   return steps.step(
     "making certificates and data directories",
-    () => create(root, nodes),
+    () => create({ root, nodes, driver: invocation.text("driver"), user }),
     () => "made certificates and data directories, mutual TLS on",
   );
 }
 
-async function create(root: string, nodes: readonly LocalNode[]): Promise<LocalCluster> {
+/** A new cluster takes a place of its own: nothing that is there is touched or mixed with it. */
+function checkPlace(root: string): void {
+  const found = statSync(root, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  const isDirectory = found.isDirectory();
+  if (isDirectory && readdirSync(root).length === 0) return;
+  const what = isDirectory ? "holds files that are not a cluster of nl" : "is not a directory";
+  throw new NlFailure(
+    nlError("refused", `${root} ${what}`, "name another place: nl up --data DIR"),
+  );
+}
+
+async function create(plan: {
+  readonly root: string;
+  readonly nodes: readonly LocalNode[];
+  readonly driver: string | null;
+  readonly user: string;
+}): Promise<LocalCluster> {
+  const { root, nodes, driver, user } = plan;
   const describe = (clusterId: string): LocalCluster => ({
     format: 1,
     name: "dev",
     clusterId,
     nodes,
+    ...(driver === null ? {} : { driver }),
   });
   await mkdir(dirname(root), { recursive: true });
   const clusterId = orFail(
@@ -54,32 +78,20 @@ async function create(root: string, nodes: readonly LocalNode[]): Promise<LocalC
         rpcAddress: `127.0.0.1:${rpcPort}`,
         httpAddress: `127.0.0.1:${httpPort}`,
       })),
-      user: userName(),
+      user,
       platform: { clock: bunClock(), random: bunRandom() },
-      files: (id) => ({ "cluster.json": `${JSON.stringify(describe(id), null, 2)}\n` }),
+      files: (id) => ({ "cluster.json": clusterText(describe(id)) }),
     }),
   );
   return describe(clusterId);
 }
 
-/** The login name, reduced to what may stand in a certificate. */
-function userName(): string {
-  const name = safeUserName()
-    .toLowerCase()
-    .replace(/[^a-z0-9._-]/g, "-");
-  return /^[a-z0-9](?:.*[a-z0-9])?$/.test(name) ? name.slice(0, 60) : "user";
-}
-
-function safeUserName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return "user"; // A uid without an entry in the password file.
-  }
-}
+/** What `--port-base` says; null when it was not given. */
+export const portBase = (invocation: Invocation): number | null =>
+  invocation.integer("port-base", 1024, 32_700);
 
 async function choosePorts(count: number, invocation: Invocation, steps: Steps): Promise<number> {
-  const asked = invocation.integer("port-base", 1024, 32_700);
+  const asked = portBase(invocation);
   const first = asked ?? DEFAULT_PORT;
   const taken = await firstTaken(first, count);
   if (taken === null) return first;

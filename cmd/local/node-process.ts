@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { agentFile, nodeDirectory, nodeLog } from "./cluster-file.ts";
 import { gone, livingProcess, writeProcessFile } from "./process-file.ts";
@@ -10,8 +10,8 @@ import { selfCommand } from "./self-command.ts";
 export const agentPid = (root: string, id: string): number | null =>
   livingProcess(agentFile(root, id));
 
-const taskHostFile = (root: string, id: string): string =>
-  join(nodeDirectory(root, id), "tasks", "task-host.pid");
+export const taskHostPid = (root: string, id: string): number | null =>
+  livingProcess(join(nodeDirectory(root, id), "tasks", "task-host.pid"));
 
 /** Starts `nl agent` in a session of its own; its talk goes to the node's log. */
 export function startAgent(root: string, id: string, flags: readonly string[]): number {
@@ -34,20 +34,6 @@ export async function stopAgent(pid: number, millis: number): Promise<boolean> {
   return gone(pid, 2_000);
 }
 
-/** Ends the node's task host, and with it every task: TERM, its grace, KILL. */
-export async function stopTaskHost(
-  root: string,
-  id: string,
-  graceMillis: number,
-): Promise<boolean> {
-  const pid = livingProcess(taskHostFile(root, id));
-  if (pid === null) return true;
-  signal(pid, "SIGTERM");
-  if (await gone(pid, graceMillis + 3_000)) return true;
-  signal(pid, "SIGKILL");
-  return gone(pid, 2_000);
-}
-
 export function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
@@ -58,7 +44,17 @@ export function signal(pid: number, name: NodeJS.Signals): void {
 
 /** The last lines of a node's log, for the moment when it does not start. */
 export function logTail(root: string, id: string, lines: number): readonly string[] {
+  return logSince(root, id, 0).slice(-lines);
+}
+
+export function logBytes(root: string, id: string): number {
+  return statSync(nodeLog(root, id), { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** What a node has said since its log had `bytes` bytes. */
+export function logSince(root: string, id: string, bytes: number): readonly string[] {
   const path = nodeLog(root, id);
   if (!existsSync(path)) return [];
-  return readFileSync(path, "utf8").trimEnd().split("\n").slice(-lines);
+  const text = readFileSync(path).subarray(bytes).toString("utf8").trimEnd();
+  return text === "" ? [] : text.split("\n");
 }

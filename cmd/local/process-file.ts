@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 
 /**
  * A process we started, remembered across our own lives. The start time guards against another
@@ -9,6 +9,44 @@ export type ProcessRecord = { readonly pid: number; readonly startedTicks: strin
 export function writeProcessFile(path: string, pid: number): void {
   const record: ProcessRecord = { pid, startedTicks: startTicks(pid) ?? "" };
   writeFileSync(path, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+}
+
+/**
+ * Records this process in a file that nobody else holds; false: a living process holds it. What a
+ * dead one left behind is taken over.
+ */
+export function tryHoldProcessFile(path: string): boolean {
+  const own = `${path}.${process.pid}`;
+  writeProcessFile(own, process.pid);
+  try {
+    if (tryLink(own, path)) return true;
+    if (livingProcess(path) !== null) return false;
+    // Moved away and looked at again: meanwhile it may have become another's.
+    const stale = `${own}.stale`;
+    renameSync(path, stale);
+    if (livingProcess(stale) !== null) tryLink(stale, path);
+    rmSync(stale, { force: true });
+    return tryLink(own, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false; // Let go just now.
+    throw error;
+  } finally {
+    rmSync(own, { force: true });
+  }
+}
+
+/** Lets go of a file that this process holds. */
+export const releaseProcessFile = (path: string): void => rmSync(path, { force: true });
+
+/** Appears with all its content or not at all; false: there is one already. */
+function tryLink(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
 }
 
 /** The recorded process when it is still alive, else null. */
