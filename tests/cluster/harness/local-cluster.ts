@@ -80,12 +80,22 @@ export class LocalCluster {
     return this.addresses[this.nodeIds.indexOf(id)] ?? "";
   }
 
+  /** What a shell of a user of this cluster has. */
+  get env(): Readonly<Record<string, string>> {
+    return { ...this.#lab.env, NL_DATA_DIR: this.root };
+  }
+
+  /** The line a person would type, from source. */
+  shellCommand(...words: readonly string[]): string {
+    return [...this.#program, ...words].join(" ");
+  }
+
   /** Runs `nl` against this cluster. */
   nl(words: readonly string[], options: CliOptions = {}): Promise<Outcome> {
     const { cwd = this.#lab.directory, env = {}, ...rest } = options;
     return runNl(words, {
       program: this.#program,
-      env: { ...this.#lab.env, NL_DATA_DIR: this.root, ...env },
+      env: { ...this.env, ...env },
       cwd,
       ...rest,
     });
