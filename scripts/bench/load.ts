@@ -41,6 +41,10 @@ export class LoadGenerator {
     this.#lines = linesOf(this.#child.stdout);
   }
 
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   async run(request: LoadRequest): Promise<LoadResult> {
     const limit = request.warmUpMillis + request.measureMillis + MARGIN_MILLIS;
     const tooLate = setTimeout(() => this.#child.kill("SIGKILL"), limit);

@@ -4,7 +4,7 @@ import { etcdBinary, PUT_PATH, startEtcd } from "./etcd-cluster.ts";
 import { measureJobRate } from "./job-rate.ts";
 import type { Lab } from "./lab.ts";
 import { type Load, LoadGenerator, type LoadResult } from "./load.ts";
-import { startNl } from "./nl-cluster.ts";
+import { startNl, statusOf } from "./nl-cluster.ts";
 import type { BenchOptions } from "./options.ts";
 import { createPayload } from "./payload.ts";
 import type { RunningCluster } from "./running-cluster.ts";
@@ -34,22 +34,33 @@ const RUN = [
   { driver: "docker", jobs: 40 },
 ] as const;
 
+const WARM = {
+  nl: { kind: "unary", path: JobsService.submitJob.path, inFlight: 64 },
+  etcd: { kind: "unary", path: PUT_PATH, inFlight: 64 },
+} as const satisfies Record<string, Load>;
+const WARM_UP_MILLIS = 10_000;
+/** A state holds a million jobs; half of that still leaves room for the fastest round. */
+const PENDING_MAX = 400_000;
+
 /** The share of a case that only warms up. */
 const WARM_UP_SHARE = 0.4;
 
 type Measured = { readonly nl: LoadResult; readonly etcd: LoadResult | null };
 type Round = ReadonlyMap<string, Measured>;
 
-/** Interleaved rounds, each against fresh clusters; prints one table of medians and ratios. */
+/** Interleaved rounds against fresh clusters; prints one table of medians and ratios. */
 export async function benchSubmit(lab: Lab, options: BenchOptions): Promise<void> {
   const withEtcd = options.etcd && etcdBinary() !== null;
   if (!withEtcd) console.log("! without etcd (Debian: etcd-server): no ratios");
   const cases = CASES.filter(({ name }) => options.only === null || name.includes(options.only));
   const rounds: Round[] = [];
+  let stage: Stage | null = null;
   for (let round = 1; round <= options.rounds; round++) {
-    rounds.push(await runRound(lab, options, { number: round, cases, withEtcd }));
+    stage = await freshEnough(lab, stage, { options, withEtcd, round });
+    rounds.push(await runRound(stage, options, { number: round, cases }));
     console.error(`round ${round} of ${options.rounds} done, load ${loadAverage()}`);
   }
+  if (stage !== null) await tearDown(lab, stage, options);
   const { bytes } = createPayload(options);
   console.log(
     `\nsubmit: ${options.rounds} rounds of ${options.seconds} s a case, medians, ` +
@@ -76,18 +87,57 @@ export async function reportJobRates(lab: Lab, options: BenchOptions): Promise<v
   }
 }
 
-type RoundPlan = {
-  readonly number: number;
-  readonly cases: readonly Case[];
-  readonly withEtcd: boolean;
+/** What the rounds run on: both clusters up and warm, and the one program that loads them. */
+type Stage = {
+  readonly nl: RunningCluster;
+  readonly etcd: RunningCluster | null;
+  readonly generator: LoadGenerator;
 };
 
-async function runRound(lab: Lab, options: BenchOptions, plan: RoundPlan): Promise<Round> {
-  const { number, cases, withEtcd } = plan;
-  const nl = await startNl(lab, `nl-${number}`, options);
-  const etcd = withEtcd ? await startEtcd(lab, `etcd-${number}`) : null;
+type StagePlan = {
+  readonly options: BenchOptions;
+  readonly withEtcd: boolean;
+  readonly round: number;
+};
+
+/** New clusters for the first round, and whenever the jobs of the old one would fill a node. */
+async function freshEnough(lab: Lab, stage: Stage | null, plan: StagePlan): Promise<Stage> {
+  if (stage !== null) {
+    const counts = (await statusOf(stage.nl.target))?.counts;
+    if (counts !== undefined && counts.pending <= PENDING_MAX) return stage;
+    await tearDown(lab, stage, plan.options);
+  }
+  const { options, withEtcd, round } = plan;
+  const nl = await startNl(lab, `nl-${round}`, options);
+  const etcd = withEtcd ? await startEtcd(lab, `etcd-${round}`) : null;
   const generator = new LoadGenerator();
   lab.onClose(() => generator.close());
+  const fresh = { nl, etcd, generator };
+  await warmUp(fresh, options);
+  return fresh;
+}
+
+/** A server that runs for months is not measured in the seconds in which its code is compiled. */
+async function warmUp({ nl, etcd, generator }: Stage, options: BenchOptions): Promise<void> {
+  const seconds = { warmUpMillis: 0, measureMillis: WARM_UP_MILLIS };
+  const { distinct } = options;
+  await generator.run({ target: nl.target, load: WARM.nl, distinct, ...seconds });
+  if (etcd === null) return;
+  await generator.run({ target: etcd.target, load: WARM.etcd, distinct, ...seconds });
+}
+
+async function tearDown(lab: Lab, stage: Stage, options: BenchOptions): Promise<void> {
+  await stage.generator.close();
+  // A profile is written when a process ends by itself.
+  const signal = options.profileDirectory === null ? "SIGKILL" : "SIGTERM";
+  await lab.stop(stage.nl.processes, signal);
+  if (stage.etcd !== null) await lab.stop(stage.etcd.processes);
+}
+
+type RoundPlan = { readonly number: number; readonly cases: readonly Case[] };
+
+async function runRound(stage: Stage, options: BenchOptions, plan: RoundPlan): Promise<Round> {
+  const { nl, etcd, generator } = stage;
   const measure = (cluster: RunningCluster, load: Load) =>
     generator.run({
       target: cluster.target,
@@ -96,35 +146,16 @@ async function runRound(lab: Lab, options: BenchOptions, plan: RoundPlan): Promi
       warmUpMillis: options.seconds * 1000 * WARM_UP_SHARE,
       measureMillis: options.seconds * 1000 * (1 - WARM_UP_SHARE),
     });
-  await warmUp(nl, etcd, measure);
   const round = new Map<string, Measured>();
-  for (const one of cases) {
+  for (const one of plan.cases) {
     const ofEtcd = () => (etcd === null || one.etcd === null ? null : measure(etcd, one.etcd));
     // Who goes first changes every round, so that a slow drift of the machine favours nobody.
-    const early = number % 2 === 0 ? await ofEtcd() : null;
+    const early = plan.number % 2 === 0 ? await ofEtcd() : null;
     const ours = await measure(nl, one.nl);
     round.set(one.name, { nl: ours, etcd: early ?? (await ofEtcd()) });
     say(one.name, round.get(one.name));
   }
-  await generator.close();
-  // A profile is written when a process ends by itself.
-  await lab.stop(nl.processes, options.profileDirectory === null ? "SIGKILL" : "SIGTERM");
-  if (etcd !== null) await lab.stop(etcd.processes);
   return round;
-}
-
-type Measure = (cluster: RunningCluster, load: Load) => Promise<LoadResult>;
-
-/** A server that runs for months is not measured in the second in which its code is compiled. */
-async function warmUp(
-  nl: RunningCluster,
-  etcd: RunningCluster | null,
-  measure: Measure,
-): Promise<void> {
-  for (const { nl: ours, etcd: theirs } of UNARY.slice(1, 3)) {
-    await measure(nl, ours);
-    if (etcd !== null && theirs !== null) await measure(etcd, theirs);
-  }
 }
 
 const HEADINGS = [
