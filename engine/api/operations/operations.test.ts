@@ -8,6 +8,7 @@ import { specOf, value } from "../testing/live-cluster.ts";
 import { admitSpec } from "./admit-spec.ts";
 import { getJob, waitJob } from "./get-job.ts";
 import { listJobs } from "./list-jobs.ts";
+import { getDigest } from "./status.ts";
 import { submitJob, submitJobs } from "./submit-job.ts";
 
 const id = (n: number): string => String(n).padStart(12, "0");
@@ -164,5 +165,20 @@ describe("a wait", () => {
     node.stopping.abort();
 
     expect(await node.settle(waiting)).toMatchObject({ ok: false, error: { code: "draining" } });
+  });
+});
+
+describe("what the leader tells the other servers", () => {
+  test("S6: comes from a leader only that a quorum still follows: its age is counted from it", async () => {
+    const node = new FakeNode({ size: 3 });
+    const { cluster, context, caller } = node;
+    cluster.world.advance(500);
+    const before = await node.settle(getDigest(context, caller, {}));
+
+    cluster.network.cut(cluster.leader().peerId);
+    const after = await node.settle(getDigest(context, caller, {}));
+
+    expect(before.ok).toBe(true);
+    expect(after).toMatchObject({ ok: false, error: { code: "no_leader" } });
   });
 });

@@ -13,6 +13,7 @@ import type { NodeRecord } from "../../state/cluster-state.ts";
 import type { Caller } from "../caller.ts";
 import type { ApiContext } from "../context.ts";
 import { noLeader } from "../refusals.ts";
+import { readView } from "./read.ts";
 
 /** What this node sees, at once: also without a leader, also while damaged. */
 export function getStatus(
@@ -23,19 +24,25 @@ export function getStatus(
   return Promise.resolve(ok(statusMessage(context)));
 }
 
-/** Runs at the leader; other servers ask it once a second. */
-export function getDigest(
+/**
+ * Runs at the leader; other servers ask it once a second, and count from then how old their own
+ * state may be (SEMANTICS S6): a leader that was deposed without knowing must not answer.
+ */
+export async function getDigest(
   context: ApiContext,
-  _caller: Caller,
+  caller: Caller,
   _request: GetDigestRequest,
 ): Promise<Result<Digest, NlError>> {
-  if (!context.leadership.leads) return Promise.resolve(err(noLeader()));
+  if (!context.leadership.leads) return err(noLeader());
+  const confirmed = await readView(context, caller, false);
+  if (!confirmed.ok) return confirmed;
+  if (!context.leadership.leads) return err(noLeader());
   const nodes = [...context.duties.hearings()].map(([nodeId, { lastHeardMillis, suspect }]) => ({
     nodeId,
     lastHeardMillis: Math.max(0, Math.round(lastHeardMillis)),
     suspect,
   }));
-  return Promise.resolve(ok({ status: statusMessage(context), nodes }));
+  return ok({ status: statusMessage(context), nodes });
 }
 
 export function statusMessage(context: ApiContext): ClusterStatus {
