@@ -12,6 +12,7 @@ import { LEADER_DEFAULTS } from "./leader/settings.ts";
 import { type NlError, nlError } from "./lib/error-code.ts";
 import type { NodeId, PeerId } from "./lib/ids.ts";
 import type { DriverChoice } from "./lib/job-spec.ts";
+import { TASK_HOST_AWAY } from "./lib/node-warnings.ts";
 import { err, ok, type Result } from "./lib/result.ts";
 import type { ControlLink } from "./platform/control-link.ts";
 import type { LogStore, StorageError } from "./platform/log-store.ts";
@@ -256,13 +257,15 @@ function startExecutor({ parts, platform, replica, link, warnings }: Executing):
 
 /** Says in the node's status which step of the driver ladder its jobs stand on (DESIGN, Drivers). */
 function withWarnings(worker: TaskHost, choice: DriverChoice, warnings: string[]): TaskHost {
+  const say = (warning: string): void => {
+    warnings.splice(0, warnings.length, ...(warning === "" ? [] : [warning]));
+  };
+  say(TASK_HOST_AWAY);
   return {
     start: (onEvent) =>
       worker.start((event) => {
-        if (event.kind === "connected") {
-          const warning = stepsDown(event.drivers, choice);
-          warnings.splice(0, warnings.length, ...(warning === "" ? [] : [warning]));
-        }
+        if (event.kind === "connected") say(stepsDown(event.drivers, choice));
+        if (event.kind === "disconnected") say(TASK_HOST_AWAY);
         onEvent(event);
       }),
     startTask: (request, done) => worker.startTask(request, done),

@@ -1,5 +1,6 @@
 import type { Client, ClusterStatus, Node } from "../../engine/client/client.ts";
 import { nlError } from "../../engine/lib/error-code.ts";
+import { TASK_HOST_AWAY } from "../../engine/lib/node-warnings.ts";
 import { connectTo } from "../connect.ts";
 import { Interrupted } from "../interrupted.ts";
 import { NlFailure, orFail } from "../nl-failure.ts";
@@ -13,6 +14,8 @@ import { stopWhatStarted } from "./stop-what-started.ts";
 const START_LIMIT_MILLIS = 20_000;
 const ASK_LIMIT_MILLIS = 2_000;
 const POLL_MILLIS = 25;
+/** A node serves without its task host: after this long its absence is a warning. */
+const HOST_PATIENCE_MILLIS = 8_000;
 
 export type BringUp = Starting & { readonly world: World };
 
@@ -107,6 +110,7 @@ class Waiting {
   readonly options: BringUp;
   readonly client: Client;
   readonly #started: readonly StartedNode[];
+  readonly #from = performance.now();
   readonly #ended = new Set<string>();
 
   constructor(options: BringUp, started: readonly StartedNode[], client: Client) {
@@ -148,8 +152,11 @@ class Waiting {
     const asked = ids.flatMap((id) => asking.get(id)?.getStatus() ?? []);
     const [listed, ...answers] = await Promise.all([this.client.listNodes(), ...asked]);
     const statuses = answers.flatMap((answer) => (answer.ok ? [answer.value] : []));
-    const isInSync = ({ ready, appliedIndex }: ClusterStatus) =>
-      ready && appliedIndex >= leader.commitIndex;
+    const isPatient = performance.now() - this.#from < HOST_PATIENCE_MILLIS;
+    const isInSync = ({ ready, appliedIndex, warnings }: ClusterStatus) =>
+      ready &&
+      appliedIndex >= leader.commitIndex &&
+      !(isPatient && warnings.includes(TASK_HOST_AWAY));
     if (!listed.ok || statuses.length < ids.length || !statuses.every(isInSync)) return null;
     const nodes = listed.value.nodes.filter(
       ({ id, liveness, version }) => ids.includes(id) && liveness !== "lost" && version !== "",

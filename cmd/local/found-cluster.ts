@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync, statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { bunClock, bunRandom } from "../../engine/bun-platform.ts";
@@ -45,7 +45,11 @@ export async function foundCluster(options: {
 /** A new cluster takes a place of its own: nothing that is there is touched or mixed with it. */
 function checkPlace(root: string): void {
   const found = statSync(root, { throwIfNoEntry: false });
-  if (found === undefined) return;
+  if (found === undefined) {
+    // Said before anything is made: why nothing can be.
+    accessSync(nearestExisting(dirname(root)), constants.W_OK | constants.X_OK);
+    return;
+  }
   const isDirectory = found.isDirectory();
   if (isDirectory && readdirSync(root).length === 0) return;
   const what = isDirectory ? "holds files that are not a cluster of nl" : "is not a directory";
@@ -53,6 +57,9 @@ function checkPlace(root: string): void {
     nlError("refused", `${root} ${what}`, "name another place: nl up --data DIR"),
   );
 }
+
+const nearestExisting = (path: string): string =>
+  existsSync(path) || dirname(path) === path ? path : nearestExisting(dirname(path));
 
 async function create(plan: {
   readonly root: string;
