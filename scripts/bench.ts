@@ -1,8 +1,9 @@
+import { reportJobRates } from "./bench/job-rate.ts";
 import { Lab } from "./bench/lab.ts";
 import { runLoadProgram } from "./bench/load-program.ts";
 import { parseOptions } from "./bench/options.ts";
 import { benchUp } from "./bench/startup.ts";
-import { benchSubmit, reportJobRates } from "./bench/submit.ts";
+import { benchSubmit } from "./bench/submit.ts";
 
 /** `bun run bench submit`, `bun run bench up`: see scripts/bench/README.md. */
 

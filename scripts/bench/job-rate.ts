@@ -1,26 +1,66 @@
+import { join } from "node:path";
 import type { Client } from "../../engine/client/client.ts";
+import { type BareDriver, openBareDriver } from "./bare-driver.ts";
 import type { Lab } from "./lab.ts";
+import type { BenchOptions } from "./options.ts";
 import { benchSpec, freshId } from "./payload.ts";
 import { need } from "./running-cluster.ts";
+import { ratio } from "./statistics.ts";
 import { clientOf, up } from "./up-cluster.ts";
 
-export type JobRate = {
-  readonly driver: string;
-  readonly jobs: number;
-  readonly perSecond: number;
-  readonly failed: number;
-};
+type RunCase = { readonly driver: "process" | "docker"; readonly jobs: number };
+
+type JobRate = { readonly perSecond: number; readonly failed: number };
+
+const RUN: readonly RunCase[] = [
+  { driver: "process", jobs: 300 },
+  { driver: "docker", jobs: 40 },
+];
 
 const POLL_MILLIS = 20;
 const WAIT_MILLIS_MAX = 60_000;
 const WARM_UP_JOBS = 20;
+/** What three nodes of two cores run at a time when a job reserves half a core. */
+const PARALLEL = 12;
+
+/** What submissions are for: jobs that are placed, started, run, reported and over. */
+export async function reportJobRates(lab: Lab, options: BenchOptions): Promise<void> {
+  for (const one of RUN) {
+    const bare = await openBareDriver(one.driver, join(lab.directory, `bare-${one.driver}`));
+    if (bare === null) {
+      console.log(`! the driver ${one.driver} does not work here: no jobs were run by it`);
+      continue;
+    }
+    const alone = await rateAlone(bare, one.jobs / 2);
+    const { perSecond, failed } = await measureJobRate(lab, one, options.binary);
+    console.log(
+      `run: ${one.jobs} jobs \`true\`, driver ${one.driver}, submit to the last exit: ` +
+        `${perSecond.toFixed(1)} jobs/s; the driver alone, ${PARALLEL} at a time: ` +
+        `${alone.toFixed(1)}; ratio ${ratio(perSecond / alone)}` +
+        (failed === 0 ? "" : `; ${failed} FAILED`),
+    );
+  }
+}
+
+async function rateAlone(bare: BareDriver, jobs: number): Promise<number> {
+  let left = jobs;
+  const from = performance.now();
+  const work = async (): Promise<void> => {
+    while (left > 0) {
+      left -= 1;
+      await bare.run();
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, work));
+  return (jobs * 1000) / (performance.now() - from);
+}
 
 /** Submits `true` jobs at once to a cluster with workers, and waits until the last has ended. */
-export async function measureJobRate(
+async function measureJobRate(
   lab: Lab,
-  options: { readonly driver: string; readonly jobs: number; readonly binary: string | null },
+  { driver, jobs }: RunCase,
+  binary: string | null,
 ): Promise<JobRate> {
-  const { driver, jobs, binary } = options;
   const cluster = await up(lab, { name: `up-${driver}`, binary, driver });
   const client = clientOf(cluster);
   try {
@@ -30,7 +70,7 @@ export async function measureJobRate(
     await runAll(client, jobs);
     const seconds = (performance.now() - from) / 1000;
     const after = await endedOf(client);
-    return { driver, jobs, perSecond: jobs / seconds, failed: after.failed - before.failed };
+    return { perSecond: jobs / seconds, failed: after.failed - before.failed };
   } finally {
     client.close();
     await cluster.down();

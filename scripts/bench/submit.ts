@@ -1,7 +1,7 @@
 import { loadavg } from "node:os";
 import { JobsService } from "../../proto/gen/nl/v1/jobs.ts";
 import { etcdBinary, PUT_PATH, startEtcd } from "./etcd-cluster.ts";
-import { measureJobRate } from "./job-rate.ts";
+import { reportJobRates } from "./job-rate.ts";
 import type { Lab } from "./lab.ts";
 import { type Load, LoadGenerator, type LoadResult } from "./load.ts";
 import { startNl, statusOf } from "./nl-cluster.ts";
@@ -28,11 +28,6 @@ const CASES: readonly Case[] = [
   { name: "1,024 in flight on 1 stream", nl: { kind: "stream", inFlight: 1_024 }, etcd: null },
   { name: "batch of 64 × 16 in flight", nl: { kind: "batch", jobs: 64, inFlight: 16 }, etcd: null },
 ];
-
-const RUN = [
-  { driver: "process", jobs: 300 },
-  { driver: "docker", jobs: 40 },
-] as const;
 
 const WARM = {
   nl: { kind: "unary", path: JobsService.submitJob.path, inFlight: 64 },
@@ -69,22 +64,6 @@ export async function benchSubmit(lab: Lab, options: BenchOptions): Promise<void
   console.log(table([HEADINGS, ...cases.map((one) => rowOf(one, cases, rounds))]));
   reportFailures(rounds);
   if (options.only === null) await reportJobRates(lab, options);
-}
-
-/** What the submissions are for: jobs that are placed, started, run, reported and over. */
-export async function reportJobRates(lab: Lab, options: BenchOptions): Promise<void> {
-  for (const { driver, jobs } of RUN) {
-    const { perSecond, failed } = await measureJobRate(lab, {
-      driver,
-      jobs,
-      binary: options.binary,
-    });
-    const failures = failed === 0 ? "" : `, ${failed} FAILED`;
-    console.log(
-      `run: ${jobs} jobs \`true\` by the driver ${driver}, submit to the last exit: ` +
-        `${perSecond.toFixed(1)} jobs/s${failures}`,
-    );
-  }
 }
 
 /** What the rounds run on: both clusters up and warm, and the one program that loads them. */
