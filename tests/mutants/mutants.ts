@@ -120,6 +120,11 @@ export const MUTANTS: readonly Mutant[] = [
     find: "votedFor: hardState.votedFor",
     replace: "votedFor: NOBODY",
   }),
+  one("D1", "a node that has lost durable entries votes all the same", {
+    file: raft("election"),
+    find: "canVote && core.damage === null && isUpToDate(core, vote)",
+    replace: "canVote && isUpToDate(core, vote)",
+  }),
   node("N2", "leases are renewed without a quorum round", {
     file: "engine/leader/heartbeats.ts",
     find: "this.#leadership.options.replica.readBarrier((confirmed) => {",

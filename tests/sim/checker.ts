@@ -91,10 +91,15 @@ export type Membership = readonly Member[];
 
 export const quorumOf = (members: Membership): number => Math.floor(members.length / 2) + 1;
 
-/** How many disks durably hold the log that ends in `chain` at `index`. O(nodes). */
+/**
+ * How many disks durably hold the log that ends in `chain` at `index`. A disk that is known to be
+ * damaged counts as one: it is a loss that a quorum can bear, and it neither votes nor leads. O(nodes)
+ */
 export function durableCopies(members: Membership, index: Index, chain: number | null): number {
   let copies = 0;
-  for (const { disk } of members) if (disk.durable.chainAt(index) === chain) copies += 1;
+  for (const { disk } of members) {
+    if (disk.isDamaged || disk.durable.chainAt(index) === chain) copies += 1;
+  }
   return copies;
 }
 

@@ -13,6 +13,7 @@ export type Fault =
   | "stall"
   | "transfer"
   | "power-all"
+  | "damage"
   | "lose-node"
   | "lose-leader"
   | "kill-host"
@@ -112,6 +113,9 @@ export class Nemesis {
       case "stall":
         cluster.observer.members[victim - 1]?.disk.stall(this.#random.between(50, 2_000));
         return;
+      case "damage":
+        this.#damage(victim);
+        return;
       case "lose-node":
         this.#lose(victim);
         return;
@@ -151,12 +155,7 @@ export class Nemesis {
         process?.freeze();
         break;
       case "wake-and-cut":
-        // It wakes to answers that came long ago, and then hears no more.
-        process?.freeze();
-        this.#later(this.#random.between(200, 1_800), () => {
-          process?.thaw();
-          this.#later(1, () => this.#cut("isolate", lost, millis));
-        });
+        this.#wakeAndCut(lost, millis);
         break;
     }
     this.#later(millis, () => {
@@ -165,6 +164,28 @@ export class Nemesis {
       // It comes back to a log that has moved on, and may be slow to read it.
       if (this.#random.chance(0.4)) this.#strike("stall", lost);
     });
+  }
+
+  /** It wakes to an answer that came long ago, and then hears no more. */
+  #wakeAndCut(victim: PeerId, millis: number): void {
+    const process = this.#cluster.process(victim);
+    process?.afterNextBeat(() => {
+      if (this.#isOver) return;
+      process.freeze();
+      this.#later(this.#random.between(200, 1_400), () => {
+        process.thaw();
+        this.#later(1, () => this.#cut("isolate", victim, millis));
+      });
+    });
+  }
+
+  /** One disk in a run: a majority of damaged ones waits for its operator, and rightly so. */
+  #damage(victim: PeerId): void {
+    const { members, coverage } = this.#cluster.observer;
+    this.#crash(victim, "machine");
+    if (coverage.damaged > 0) return;
+    members[victim - 1]?.disk.damage(1 + this.#random.below(12));
+    coverage.damaged += 1;
   }
 
   #crash(victim: PeerId, what: "process" | "machine"): void {

@@ -22,6 +22,7 @@ export type Coverage = {
   elections: number;
   crashes: number;
   torn: number;
+  damaged: number;
   messages: number;
   events: number;
   acked: number;
@@ -43,6 +44,7 @@ export class Observer {
     elections: 0,
     crashes: 0,
     torn: 0,
+    damaged: 0,
     messages: 0,
     events: 0,
     acked: 0,

@@ -1,11 +1,11 @@
 import type { Index, PeerId } from "../../../engine/lib/ids.ts";
 import { type Checker, must } from "../checker.ts";
 
-const NAME = "applied once, with one result";
+const NAME = "applied once, durable, with one result";
 
 /**
- * A life applies every index once and in order, and equal applied indices have equal state hashes.
- * (SEMANTICS S14; property 13)
+ * A life applies every index once and in order, and only what is durable here (reference/raft.md
+ * §3.3, sentence 9); equal applied indices have equal state hashes. (SEMANTICS S14; property 13)
  */
 export function applyOnce(): Checker {
   const appliedBy = new Map<PeerId, Index>();
@@ -15,7 +15,10 @@ export function applyOnce(): Checker {
     onBoot: (member) => {
       appliedBy.set(member.peerId, member.disk.durable.snapshot.index);
     },
-    onApplied: (member, index) => {
+    onApplied: (member, index, chain) => {
+      must(member.disk.durable.chainAt(index) === chain, NAME, () => {
+        return `${member.nodeId} applies ${index} before it is durable there`;
+      });
       const last = appliedBy.get(member.peerId) ?? 0;
       must(index === last + 1, NAME, () => `${member.nodeId} applies ${index} after ${last}`);
       appliedBy.set(member.peerId, index);

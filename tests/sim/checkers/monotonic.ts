@@ -33,7 +33,8 @@ export function monotonic(): Checker {
       const now = { hardState: durable.hardState, lastIndex: durable.lastIndex };
       seen.set(member.peerId, now);
       if (before === undefined) return;
-      mustGrow(member, "durable log", before.hardState?.commit ?? 0, now.lastIndex);
+      const commit = before.hardState?.commit ?? 0;
+      if (!member.disk.isDamaged) mustGrow(member, "durable log", commit, now.lastIndex);
       mustKeepVote(member, before.hardState, now.hardState);
     },
   };

@@ -6,7 +6,8 @@ const NAME = "indices in order";
 
 /**
  * snapshot <= applied <= commit <= last; match < next; and what a leader believes a peer to have
- * (`match`) is durable there, unless the peer has moved on to a later term. (Property 10.) O(nodes)
+ * (`match`) is durable there, unless the peer has moved on to a later term or its disk is
+ * damaged. (Property 10.) O(nodes)
  */
 export function progressSane(members: Membership): Checker {
   const peers = new Map<PeerId, Member>(members.map((member) => [member.peerId, member]));
@@ -46,7 +47,7 @@ function mustNotFall(member: Member, before: Status, { id, match }: ProgressView
 
 function mustBeDurable(leader: Member, peer: Member, { match }: ProgressView): void {
   const [leaderTerm, peerTerm] = [leader.status?.term ?? 0, peer.disk.written.hardState?.term ?? 0];
-  if (match === 0 || peerTerm > leaderTerm) return;
+  if (match === 0 || peerTerm > leaderTerm || peer.disk.isDamaged) return;
   must(peer.disk.durable.chainAt(match) === leader.disk.written.chainAt(match), NAME, () => {
     return `${leader.nodeId} believes ${peer.nodeId} to hold index ${match}, which is not durable there`;
   });

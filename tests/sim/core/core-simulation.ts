@@ -29,6 +29,7 @@ const MENU: readonly Fault[] = [
   "stall",
   "transfer",
   "power-all",
+  "damage",
 ];
 
 /** The Raft core alone, on a bad disk and a bad network, with processes that die. */

@@ -23,7 +23,7 @@ export type NodeProfile = Pick<CoreProfile, "nodeCount" | "disk" | "network"> & 
 const EVERYTHING: Theme = {
   menu: [
     ...(["kill", "power", "die-mid-turn", "freeze", "isolate", "split", "one-way"] as const),
-    ...(["stall", "transfer", "power-all", "kill-host", "drain", "jump-clock"] as const),
+    ...(["stall", "transfer", "power-all", "damage", "kill-host", "drain", "jump-clock"] as const),
     "lose-node",
   ],
   menuShare: 0.6,

@@ -35,7 +35,10 @@ export function simControlLink(
     });
   };
   return {
-    heartbeat: (beat, done) => call(done, (duties, answer) => duties.heartbeat(beat, answer)),
+    heartbeat: (beat, done) => {
+      call(done, (duties, answer) => duties.heartbeat(beat, answer));
+      process.beatLeft();
+    },
     report: (reports, done) => call(done, (duties, answer) => duties.report(reports, answer)),
     register: (node, done) => call(done, (duties, answer) => duties.register(node, answer)),
   };

@@ -1,4 +1,4 @@
-import type { Index } from "../../../engine/lib/ids.ts";
+import type { Index, Term } from "../../../engine/lib/ids.ts";
 import { err, ok } from "../../../engine/lib/result.ts";
 import type { Done } from "../../../engine/platform/completion.ts";
 import type { LogStore, StorageError } from "../../../engine/platform/log-store.ts";
@@ -35,6 +35,8 @@ export class SimDisk {
   readonly durable: LogImage;
   /** How many crashes cut off jobs that were under way. */
   tornCount = 0;
+  /** The term in which it was found that durable entries are gone; null = whole. */
+  #damagedTerm: Term | null = null;
   readonly #time: VirtualTime;
   readonly #random: SimRandom;
   #profile: DiskProfile;
@@ -80,6 +82,18 @@ export class SimDisk {
     this.#listener.onDurable();
   }
 
+  get isDamaged(): boolean {
+    return this.#damagedTerm !== null;
+  }
+
+  /** Durable entries are gone; the mark outside the log remembers term, vote, and that they were. */
+  damage(count: number): void {
+    this.durable.lose(count);
+    this.written.copyFrom(this.durable);
+    this.#damagedTerm = this.durable.hardState?.term ?? this.durable.snapshot.term;
+    this.#listener.onDurable();
+  }
+
   /** Every fsync under way or begun within `millis` ends only after them. */
   stall(millis: number): void {
     this.#stalledUntil = this.#time.now + millis;
@@ -93,7 +107,7 @@ export class SimDisk {
 
   /** For `SimLogStore` only. */
   bootImage(): Boot {
-    return this.durable.boot(this.#random.below(TAIL_ENTRIES_MAX));
+    return this.durable.boot(this.#random.below(TAIL_ENTRIES_MAX), this.isDamaged);
   }
 
   /** For `SimLogStore` only. */
@@ -133,10 +147,21 @@ export class SimDisk {
     if (this.#lazy.some((job) => job.fsync)) {
       for (const job of this.#lazy) this.durable.apply(job);
       this.#lazy = [];
+      this.#noticeRepair();
       this.#listener.onDurable();
     }
     if (this.#waiting.length > 0) this.#sync();
     for (const { done } of synced) done(ok(undefined));
+  }
+
+  /** As the real store does: a newer leader has committed an entry of its own term here. */
+  #noticeRepair(): void {
+    const { hardState } = this.durable;
+    if (this.#damagedTerm === null || hardState === null) return;
+    const isNewer = hardState.term > this.#damagedTerm;
+    if (isNewer && this.durable.termAt(hardState.commit) === hardState.term) {
+      this.#damagedTerm = null;
+    }
   }
 
   #fsyncMillis(): number {

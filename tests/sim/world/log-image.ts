@@ -74,6 +74,14 @@ export class LogImage {
     this.#entries.push(...job.entries);
   }
 
+  /** Loses its last entries: what a broken disk does, and a crash alone never. */
+  lose(count: number): void {
+    this.#entries.length = Math.max(0, this.#entries.length - count);
+    const { hardState, lastIndex } = this;
+    if (hardState === null || hardState.commit <= lastIndex) return;
+    this.hardState = { ...hardState, commit: lastIndex };
+  }
+
   copyFrom(other: LogImage): void {
     this.hardState = other.hardState;
     this.#entries = [...other.#entries];
@@ -85,7 +93,7 @@ export class LogImage {
   }
 
   /** What a store finds here when it opens; `tailLength` entries come along for the cache. */
-  boot(tailLength: number): Boot {
+  boot(tailLength: number, damaged: boolean): Boot {
     const entries = this.#entries.map(({ entry }) => entry);
     const termRuns: { from: Index; term: Term }[] = [];
     for (const { index, term } of entries) {
@@ -99,7 +107,7 @@ export class LogImage {
       confEntries: entries.filter((entry) => entry.kind === "conf"),
       tail: tailLength === 0 ? [] : entries.slice(-tailLength),
       lastIndex: this.lastIndex,
-      damaged: false,
+      damaged,
     };
   }
 }

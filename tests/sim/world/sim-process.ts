@@ -40,6 +40,7 @@ export class SimProcess implements Timers {
   #state: "running" | "frozen" | "dead" = "running";
   #waiting: (() => void)[] = [];
   #fatalCallIn = 0;
+  #onBeat: () => void = () => {};
 
   constructor(options: {
     readonly time: VirtualTime;
@@ -118,6 +119,18 @@ export class SimProcess implements Timers {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const turn of waiting) this.#time.after(0, () => this.run(turn));
+  }
+
+  /** Calls once, right after this process has asked its leader for a lease. */
+  afterNextBeat(then: () => void): void {
+    this.#onBeat = then;
+  }
+
+  /** For the control link: a heartbeat has left. */
+  beatLeft(): void {
+    const then = this.#onBeat;
+    this.#onBeat = () => {};
+    this.#time.after(0, then);
   }
 
   die(): void {
