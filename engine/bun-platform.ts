@@ -25,7 +25,9 @@ export function bunClock(): Clock {
       const now = performance.now();
       if (now - checkedAt > SUSPEND_CHECK_MILLIS) {
         checkedAt = now;
-        const slept = bootMillis() - (now + offset);
+        // In this order: a pause between the two readings must not look like a suspend.
+        const booted = bootMillis();
+        const slept = booted - (performance.now() + offset);
         if (slept > SUSPEND_MILLIS) offset += slept;
       }
       return now + offset;
