@@ -127,7 +127,8 @@ async function putBack(): Promise<void> {
   const client = cluster.client([cluster.addressOf(victim)]);
   await until(`${victim} serves again`, async () => {
     const status = await client.getStatus();
-    return status.ok && status.value.ready;
+    if (status.ok && status.value.ready) return true;
+    throw new Error(`${JSON.stringify(status)}\n${cluster.tail(victim)}`);
   });
   client.close();
 }

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { startAgent } from "../../cmd/local/node-process.ts";
 import type { Job } from "../../engine/client/client.ts";
 import type { GrpcClient } from "../../engine/client/grpc-client.ts";
 import { newJob } from "./harness/jobs.ts";
@@ -96,7 +95,7 @@ describe("nl that is killed and started again", () => {
     await cluster.kill(nodeId);
     writeFileSync(away, "");
     await until("one of them ends while nl is away", () => !witness.unfinished().includes(ends));
-    startAgent(cluster.root, nodeId, ["--driver", "plain"]);
+    cluster.start(nodeId);
     await until("its exit is reported", async () => (await jobOf(ends)).state === "completed");
     writeFileSync(stop, "");
     await until("the other one ends", async () => (await jobOf(long)).state === "completed");
@@ -123,7 +122,7 @@ describe("nl that is killed and started again", () => {
     const { nodeId } = await jobOf(jobId);
 
     await cluster.kill(nodeId);
-    startAgent(cluster.root, nodeId, ["--driver", "plain"]);
+    cluster.start(nodeId);
     writeFileSync(stop, "");
 
     expect(await run).toMatchObject({ code: 0, stdout: "before\nafter\n" });
@@ -219,7 +218,7 @@ describe("nodes that are lost", () => {
   test("the node that comes back takes work again", async () => {
     const { dead } = await losing;
 
-    startAgent(large.root, dead, ["--driver", "plain"]);
+    large.start(dead);
 
     const back = large.client();
     await until(`${dead} is alive`, async () => {

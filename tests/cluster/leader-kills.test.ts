@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { startAgent } from "../../cmd/local/node-process.ts";
 import type { Job } from "../../engine/client/client.ts";
 import type { GrpcClient } from "../../engine/client/grpc-client.ts";
 import { contention } from "./harness/contention.ts";
@@ -27,7 +26,6 @@ const LIMIT_MILLIS = 200_000;
 const lab = new Lab();
 const witness = new Witness(lab.path("witness"));
 const stopFile = lab.path("stop");
-const slowness = contention();
 const cluster = await LocalCluster.place(lab, "dev");
 
 const short = { driver: "plain", resources: { cpu: 0.1 }, run: witness.script("sleep 0.05") };
@@ -42,6 +40,7 @@ const long = {
 const acked: string[] = [];
 const refused: string[] = [];
 const killToAckMillis: number[] = [];
+const slowness: number[] = [];
 let longIds: readonly string[] = [];
 let jobs = new Map<string, Job>();
 
@@ -94,6 +93,7 @@ describe(`kill -9 of the leader, ${KILLS} times, with ${CLIENTS} clients and run
   test("running tasks survive the kills of their nodes, with complete output", async () => {
     const client = cluster.client();
     for (const id of longIds) {
+      const attempts = await attemptsOf(client, id);
       const { stdout, skippedBytes } = await readAll(client, id);
       const lines = stdout.trimEnd().split("\n");
       const ticks = lines.length - 1;
@@ -103,18 +103,20 @@ describe(`kill -9 of the leader, ${KILLS} times, with ${CLIENTS} clients and run
         ...Array.from({ length: ticks }, (_, i) => `tick ${i}`),
         `last ${ticks}`,
       ]);
-      expect((await attemptsOf(client, id)).map(({ end }) => end)).toHaveLength(1);
+      expect(attempts.map(({ cause, end }) => ({ cause, end }))).toEqual([
+        { cause: "first", end: "exited" },
+      ]);
     }
   });
 
   test("the next write is acked within 300 ms of a kill, in the median", () => {
-    const sorted = [...killToAckMillis].sort((a, b) => a - b);
-    const p50 = sorted[Math.floor(sorted.length / 2)] ?? Number.POSITIVE_INFINITY;
-    const whole = sorted.map(Math.round).join(" ");
-    console.log(`    kill -9 to next acked write, ms: p50 ${Math.round(p50)} of ${whole}`);
+    const [p50, busy] = [median(killToAckMillis), median(slowness)];
+    const whole = sorted(killToAckMillis).map(Math.round).join(" ");
+    const words = `p50 ${Math.round(p50)} of ${whole}; machine slowed down ${busy.toFixed(1)} times`;
+    console.log(`    kill -9 to next acked write, ms: ${words}`);
 
-    expect(sorted).toHaveLength(KILLS);
-    expect(p50).toBeLessThan(KILL_TO_ACK_P50_MILLIS * slowness);
+    expect(killToAckMillis).toHaveLength(KILLS);
+    expect(p50).toBeLessThan(KILL_TO_ACK_P50_MILLIS * busy);
   });
 
   test("all three nodes end in the same state", async () => {
@@ -172,15 +174,17 @@ async function killLeader(control: GrpcClient): Promise<void> {
   killToAckMillis.push(performance.now() - killedAt);
   await gone;
   probe.close();
+  slowness.push(contention());
   await Bun.sleep(AWAY_MILLIS - (performance.now() - killedAt));
-  startAgent(cluster.root, leader, ["--driver", "plain"]);
+  cluster.start(leader);
   await until(`${leader} has caught up`, () => hasCaughtUp(control, leader), 20_000);
 }
 
 async function hasCaughtUp(control: GrpcClient, id: string): Promise<boolean> {
   const status = await control.getStatus();
   const peer = status.ok ? status.value.peers.find(({ nodeId }) => nodeId === id) : undefined;
-  return peer?.known === true && peer.active && peer.role === "follower" && peer.lag < LAG_MAX;
+  const hasRole = peer?.role === "follower" || peer?.role === "leader";
+  return hasRole && peer.known && peer.active && peer.lag < LAG_MAX;
 }
 
 async function nothingLive(client: GrpcClient): Promise<boolean> {
@@ -194,3 +198,8 @@ async function attemptsOf(client: GrpcClient, id: string) {
   const found = await client.getJob(id);
   return found.ok ? (found.value.job?.attempts ?? []) : [];
 }
+
+const sorted = (values: readonly number[]): readonly number[] => [...values].sort((a, b) => a - b);
+
+const median = (values: readonly number[]): number =>
+  sorted(values)[Math.floor(values.length / 2)] ?? Number.POSITIVE_INFINITY;

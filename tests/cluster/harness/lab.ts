@@ -5,8 +5,7 @@ import { join } from "node:path";
 import { isAlive, processesNaming } from "./processes.ts";
 
 /** Tests of real processes wait for real things, each with a deadline of its own below this one. */
-export const TEST_MILLIS = 60_000;
-setDefaultTimeout(TEST_MILLIS);
+const TEST_MILLIS = 60_000;
 
 /**
  * The place of one test file on this machine: a directory, and the promise that nothing started
@@ -15,8 +14,11 @@ setDefaultTimeout(TEST_MILLIS);
 export class Lab {
   readonly directory: string;
   readonly #janitor: Bun.Subprocess<"pipe", "ignore", "inherit">;
+  #isClosed = false;
 
   constructor() {
+    // For the file that opens the lab, and only for it.
+    setDefaultTimeout(TEST_MILLIS);
     this.directory = mkdtempSync(join(tmpdir(), "nl-lab-"));
     mkdirSync(join(this.directory, "home"));
     const script = join(import.meta.dir, "janitor.ts");
@@ -34,6 +36,7 @@ export class Lab {
 
   /** What a process of this lab inherits: little, and the lab's name, by which it is found. */
   get env(): Record<string, string> {
+    this.requireOpen();
     return {
       PATH: process.env["PATH"] ?? "/usr/bin:/bin",
       HOME: this.path("home"),
@@ -49,7 +52,13 @@ export class Lab {
     );
   }
 
+  /** A hook that has timed out goes on in the background: nothing may start behind the janitor. */
+  requireOpen(): void {
+    if (this.#isClosed) throw new Error("the lab is closed");
+  }
+
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#janitor.stdin.end();
     await this.#janitor.exited;
   }

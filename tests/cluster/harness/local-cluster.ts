@@ -131,7 +131,14 @@ export class LocalCluster {
 
   /** Starts a node that takes no work. */
   serve(id: string): number {
+    this.#lab.requireOpen();
     return startAgent(this.root, id, ["--roles", "server"]);
+  }
+
+  /** Starts a node again whose jobs are plain processes. */
+  start(id: string): number {
+    this.#lab.requireOpen();
+    return startAgent(this.root, id, ["--driver", "plain"]);
   }
 
   agentPid(id: string): number {

@@ -12,9 +12,10 @@ export class Witness {
     appendFileSync(path, "");
   }
 
-  /** Shell words around `body` that leave a line when an attempt starts and when it ends. */
+  /** Shell words around `body` that leave a line when an attempt starts, ends, or is told to end. */
   script(body: string): string {
-    return `${this.line("start")}; ${body}; ${this.line("end")}`;
+    const onTerm = `trap '${this.line("end")}; exit 143' TERM`;
+    return `${onTerm}; ${this.line("start")}; ${body}; ${this.line("end")}`;
   }
 
   /** Shell words that leave one line. */
