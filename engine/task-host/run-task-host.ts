@@ -10,6 +10,7 @@ import { leaveParentCgroup, removeOwnCgroup } from "./drivers/own-cgroup.ts";
 import { plainSandbox } from "./drivers/plain.ts";
 import { ProcessDriver } from "./drivers/process-driver.ts";
 import { unshareSandbox } from "./drivers/unshare.ts";
+import { hostKeyOf } from "./host-key.ts";
 import { type HostLock, lockFolder } from "./host-lock.ts";
 import { Journal } from "./journal.ts";
 import { LeaseFile } from "./lease-file.ts";
@@ -115,10 +116,6 @@ function ladderOf(options: TaskHostOptions, { folder, hostKey, cgroups }: Place)
   const policy = { choice: options.driver, plainAllowed: options.plainAllowed };
   return new DriverLadder([new DockerDriver(hostKey), ...processDrivers], policy);
 }
-
-/** Names this host among those of other nodes on the same machine: containers and cgroups. */
-const hostKeyOf = (folder: string): string =>
-  Bun.hash.xxHash64(folder).toString(36).padStart(13, "0");
 
 /** What the last tasks left in memory goes at once: a host without tasks is to be small. */
 function collectWhenIdle(tasks: Tasks): void {

@@ -1,5 +1,6 @@
-import { readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, rmdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { hostKeyOf } from "../../../engine/task-host/host-key.ts";
 import { isAlive, processesNaming, send } from "./processes.ts";
 
 /**
@@ -22,14 +23,32 @@ for (let round = 0; round < ROUNDS_MAX; round++) {
   await Bun.sleep(PAUSE_MILLIS);
 }
 for (const clusterId of clusterIds()) removeContainers(clusterId);
+for (const lock of found("task-host.lock")) removeCgroups(hostKeyOf(dirname(lock)));
 rmSync(directory, { recursive: true, force: true });
 
+function found(name: string): readonly string[] {
+  return [...new Bun.Glob(`**/${name}`).scanSync(directory)].map((file) => join(directory, file));
+}
+
 function clusterIds(): readonly string[] {
-  const files = [...new Bun.Glob("**/cluster.json").scanSync(directory)];
-  return files.map((file) => {
-    const { clusterId } = JSON.parse(readFileSync(join(directory, file), "utf8"));
+  return found("cluster.json").map((file) => {
+    const { clusterId } = JSON.parse(readFileSync(file, "utf8"));
     return String(clusterId);
   });
+}
+
+/** Empty ones, of a task host that had no time to remove them. */
+function removeCgroups(hostKey: string): void {
+  const groups = [...new Bun.Glob(`*/nl/${hostKey}/**/cgroup.procs`).scanSync("/sys/fs/cgroup")];
+  const folders = groups.map((file) => dirname(join("/sys/fs/cgroup", file)));
+  // The innermost first.
+  for (const folder of folders.sort((a, b) => b.length - a.length)) {
+    try {
+      rmdirSync(folder);
+    } catch {
+      // Not root, or in use again: an empty group left behind costs nothing.
+    }
+  }
 }
 
 /** Containers outlive a task host that was killed. */
