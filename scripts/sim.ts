@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { runInParallel } from "../tests/sim/batch.ts";
 import { LAYERS } from "../tests/sim/layers.ts";
 import { type Batch, median, type Simulate, total } from "../tests/sim/run.ts";
+import { FULL_BATCH_SEEDS, shortfalls } from "../tests/sim/shortfalls.ts";
 
 /**
  * `bun run sim SEED` replays one seed with its trace; `bun run sim --seeds N [--from K]` runs many.
@@ -69,5 +70,8 @@ function summarise({ reports, failures }: Batch, seconds: number): void {
   const perSecond = (hours / seconds).toFixed(3);
   const pace = `${hours.toFixed(2)} simulated hours in ${seconds.toFixed(1)} s (${perSecond}/s)`;
   console.log(`${reports.length} seeds passed, ${failures.length} failed; ${pace}`);
-  if (failures.length > 0) process.exitCode = 1;
+  const isFull = values.layer === "node" && reports.length >= FULL_BATCH_SEEDS;
+  const missing = isFull ? shortfalls(reports) : [];
+  for (const sentence of missing) console.log(`too tame: ${sentence}`);
+  if (failures.length > 0 || missing.length > 0) process.exitCode = 1;
 }

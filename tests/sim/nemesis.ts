@@ -38,6 +38,9 @@ export type NemesisOptions = {
 const SHORT_OUTAGE_MILLIS = [50, 2_000] as const;
 /** How long nothing else happens, so that one leader sees the silence of one node through. */
 const QUIET_MILLIS: Partial<Record<Fault, number>> = { "lose-node": 3_600, "lose-leader": 5_500 };
+const LOSSES = ["cut", "kill", "power", "freeze", "wake-and-cut", "wake-and-cut"] as const;
+/** Shorter than a lease, so that its tasks live, and long enough to mistake an old answer for new. */
+const NAP_MILLIS = [600, 1_300] as const;
 /** A leader cut off: it does not know, another is elected, and calls the first one lost. */
 const LEADER_OUTAGE_MILLIS = [5_000, 6_500] as const;
 
@@ -141,7 +144,7 @@ export class Nemesis {
     const lost = victim === leader ? this.#random.pick(others) : victim;
     const millis = this.#between(this.#options.longOutageMillis);
     const process = this.#cluster.process(lost);
-    switch (this.#random.pick(["cut", "kill", "power", "freeze", "wake-and-cut"] as const)) {
+    switch (this.#random.pick(LOSSES)) {
       case "cut":
         this.#cut("isolate", lost, millis);
         break;
@@ -172,9 +175,9 @@ export class Nemesis {
     process?.afterNextBeat(() => {
       if (this.#isOver) return;
       process.freeze();
-      this.#later(this.#random.between(200, 1_400), () => {
+      this.#later(this.#random.between(...NAP_MILLIS), () => {
+        this.#cut("isolate", victim, millis);
         process.thaw();
-        this.#later(1, () => this.#cut("isolate", victim, millis));
       });
     });
   }

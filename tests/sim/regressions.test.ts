@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { LAYERS } from "./layers.ts";
 
 /**
@@ -10,6 +10,9 @@ const REGRESSIONS: readonly { readonly layer: string; readonly seed: number; why
   { layer: "node", seed: 187, why: "the same, with the second attempt on another node (N2)" },
   { layer: "core", seed: 98, why: "a candidate with a long log of an old term must lose (M13)" },
 ];
+
+/** Virtual time is quick; a machine with other things to do is not. */
+setDefaultTimeout(120_000);
 
 describe("seeds that once failed", () => {
   test.each(REGRESSIONS)("$layer $seed: $why", ({ layer, seed }) => {

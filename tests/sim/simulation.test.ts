@@ -1,26 +1,20 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { runInParallel } from "./batch.ts";
 import { NodeSimulation } from "./node/node-simulation.ts";
-import { median, total } from "./run.ts";
+import { FULL_BATCH_SEEDS, shortfalls } from "./shortfalls.ts";
 
-const SEEDS = 200;
+const SEEDS = FULL_BATCH_SEEDS;
+
+/** Virtual time is quick; a machine with other things to do is not. */
+setDefaultTimeout(120_000);
 
 describe("whole nodes", () => {
-  test(
-    `keep every property in ${SEEDS} bad worlds that were bad enough`,
-    async () => {
-      const { reports, failures } = await runInParallel({ layer: "node", from: 0, count: SEEDS });
+  test(`keep every property in ${SEEDS} bad worlds that were bad enough`, async () => {
+    const { reports, failures } = await runInParallel({ layer: "node", from: 0, count: SEEDS });
 
-      expect(failures).toEqual([]);
-      expect(Math.min(...reports.map(({ millis }) => millis))).toBeGreaterThanOrEqual(10_000);
-      expect(median(reports, "elections")).toBeGreaterThanOrEqual(3);
-      expect(median(reports, "crashes")).toBeGreaterThanOrEqual(2);
-      expect(median(reports, "finished")).toBeGreaterThanOrEqual(20);
-      expect(total(reports, "lostNodes")).toBeGreaterThanOrEqual(20);
-      expect(total(reports, "reruns")).toBeGreaterThanOrEqual(20);
-    },
-    { timeout: 120_000 },
-  );
+    expect(failures).toEqual([]);
+    expect(shortfalls(reports)).toEqual([]);
+  });
 
   test("the same seed is the same run", () => {
     for (const seed of [3, 8, 21]) {

@@ -1,9 +1,12 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { runInParallel } from "../batch.ts";
 import { median } from "../run.ts";
 import { CoreSimulation } from "./core-simulation.ts";
 
 const SEEDS = 50;
+
+/** Virtual time is quick; a machine with other things to do is not. */
+setDefaultTimeout(120_000);
 
 describe("the raft core alone", () => {
   test(`keeps its properties in ${SEEDS} bad worlds`, async () => {

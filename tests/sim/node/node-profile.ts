@@ -41,7 +41,7 @@ const LOSSES: Theme = {
   menuShare: 1,
   ticksMillis: [50, 100, 200],
   firstFaultMillis: [50, 1_500],
-  jobs: { longShare: 0.7, veryLongShare: 0.2, stubbornShare: 0.6, gracesMillis: [50, 200, 1_000] },
+  jobs: { longShare: 0.8, veryLongShare: 0.4, stubbornShare: 0.8, gracesMillis: [200, 1_000] },
 };
 
 /** Slow elections and a leader that is cut off, tasks and all: who may renew its own lease? */
