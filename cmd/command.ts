@@ -57,8 +57,19 @@ export function command(options: CommandOptions): NlCommand {
   return Object.assign(definition, { strict, start: options.run });
 }
 
+/** Words for children of a group beyond their names. */
+export type OtherWords = {
+  /** Accepted: other word → name. */
+  readonly aliases?: Readonly<Record<string, string>>;
+  /** Not accepted, but what they mean is suggested: other word → the words to type. */
+  readonly guesses?: Readonly<Record<string, string>>;
+};
+
+export type NlGroup = CommandDef & { readonly words: OtherWords };
+
 /** A command that only holds others. */
-export const group = (definition: CommandDef): CommandDef => definition;
+export const group = (definition: CommandDef, words: OtherWords = {}): NlGroup =>
+  Object.assign(definition, { words });
 
 /** Accepted by every command, before or after its name (DESIGN §5). */
 export const GLOBAL_ARGS = {

@@ -18,14 +18,17 @@ const leaf = (name: string, more: object = {}) =>
     ...more,
   });
 
-const root = group({
-  meta: { name: "nl" },
-  subCommands: {
-    logs: () => leaf("logs"),
-    run: () => leaf("run", { takesCommand: true, positionals: { name: "", min: 0, max: 0 } }),
-    cluster: () => group({ subCommands: { status: () => leaf("status") } }),
+const root = group(
+  {
+    meta: { name: "nl" },
+    subCommands: {
+      logs: () => leaf("logs"),
+      run: () => leaf("run", { takesCommand: true, positionals: { name: "", min: 0, max: 0 } }),
+      cluster: () => group({ subCommands: { status: () => leaf("status") } }),
+    },
   },
-});
+  { aliases: { output: "logs" }, guesses: { leader: "cluster status" } },
+);
 
 async function parse(...words: string[]) {
   const found = await dispatch(root, words);
@@ -62,6 +65,12 @@ test.each([
   [["logs", "--folow"], "unknown flag --folow", "did you mean --follow?"],
   [["logs", "a", "b"], 'unexpected argument "b"', "see: nl logs --help"],
   [["logs", "--image"], "--image needs a value", ""],
+  [["outptu"], 'unknown command "outptu"', 'did you mean "output"?'],
+  [["leader"], 'unknown command "leader"', 'did you mean "cluster status"?'],
+  [["laeder"], 'unknown command "laeder"', 'did you mean "cluster status"?'],
+  [["logs", "--image="], "--image needs a value", ""],
+  [["logs", "--image", ""], "--image needs a value", ""],
+  [["-o"], "-o needs a value", ""],
   [["logs", "--follow=yes"], "--follow takes no value", ""],
   [["logs", "--image=a", "--image=b"], "--image is given twice, with different values", ""],
   [["run", "--imgae", "x", "--", "ls"], "unknown flag --imgae", "did you mean --image?"],
@@ -70,4 +79,23 @@ test.each([
   const refusal = await dispatch(root, words).catch((error: unknown) => error);
 
   expect(refusal).toMatchObject({ message, hint });
+});
+
+test("help on a command, a group, a topic and nothing is help", async () => {
+  expect(await dispatch(root, ["help", "logs"])).toMatchObject({
+    kind: "help",
+    path: ["nl", "logs"],
+  });
+  expect(await dispatch(root, ["help"])).toMatchObject({ kind: "help", path: ["nl"] });
+  expect(await dispatch(root, ["help", "cluster"])).toMatchObject({ path: ["nl", "cluster"] });
+  expect(await dispatch(root, ["help", "exit-codes"])).toEqual({
+    kind: "topic",
+    name: "exit-codes",
+  });
+});
+
+test("another word for a command is that command", async () => {
+  const found = await dispatch(root, ["output", "-f"]);
+
+  expect(found).toMatchObject({ kind: "run", command: { meta: { name: "logs" } } });
 });

@@ -1,6 +1,7 @@
 import type { ArgsDef, CommandDef } from "citty";
 import { nearest } from "../engine/lib/nearest.ts";
-import { GLOBAL_ARGS, type NlCommand } from "./command.ts";
+import { GLOBAL_ARGS, type NlCommand, type NlGroup, type OtherWords } from "./command.ts";
+import { TOPICS } from "./help/topics.ts";
 import { Invocation } from "./invocation.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -10,7 +11,8 @@ import { UsageError } from "./usage-error.ts";
  */
 export type Dispatch =
   | { readonly kind: "run"; readonly command: NlCommand; readonly invocation: Invocation }
-  | { readonly kind: "help"; readonly path: readonly string[]; readonly command: CommandDef };
+  | { readonly kind: "help"; readonly path: readonly string[]; readonly command: CommandDef }
+  | { readonly kind: "topic"; readonly name: string };
 
 type FlagTable = ReadonlyMap<string, { readonly name: string; readonly isBoolean: boolean }>;
 
@@ -18,6 +20,9 @@ const ARGUMENT_BYTES_MAX = 256 * 1024;
 
 export async function dispatch(root: CommandDef, words: readonly string[]): Promise<Dispatch> {
   for (const word of words) checkWord(word);
+  const [first = "", ...rest] = words;
+  if (VERSION_FLAGS.has(first) && rest.length === 0) return dispatch(root, ["version"]);
+  if (first === "help") return helpOn(root, rest);
   const found = await findCommand(root, words);
   if (found.leaf === null) return { kind: "help", path: found.path, command: found.command };
   const parsed = parseWords(found.leaf, found.rest);
@@ -26,6 +31,16 @@ export async function dispatch(root: CommandDef, words: readonly string[]): Prom
   }
   checkPositionals(found.leaf, found.path.join(" "), parsed.positionals);
   return { kind: "run", command: found.leaf, invocation: new Invocation(parsed) };
+}
+
+const VERSION_FLAGS: ReadonlySet<string> = new Set(["--version", "-V"]);
+
+/** `nl help`, `nl help run`, `nl help cluster log`, `nl help exit-codes`. */
+async function helpOn(root: CommandDef, words: readonly string[]): Promise<Dispatch> {
+  const [name = ""] = words;
+  if (words.length === 1 && TOPICS.has(name)) return { kind: "topic", name };
+  const { command, path } = await findCommand(root, words);
+  return { kind: "help", command, path };
 }
 
 type Found = {
@@ -71,16 +86,25 @@ async function subCommand(
   path: readonly string[],
 ): Promise<CommandDef> {
   const table = await resolve(parent.subCommands ?? {});
-  if (Object.hasOwn(table, word)) {
-    const entry = table[word];
+  const { aliases = {}, guesses = {} } = wordsOf(parent);
+  const name = Object.hasOwn(aliases, word) ? (aliases[word] ?? word) : word;
+  if (Object.hasOwn(table, name)) {
+    const entry = table[name];
     if (entry !== undefined) return resolve<CommandDef>(entry);
   }
-  const guess = nearest(word, Object.keys(table));
+  const known = [...Object.keys(table), ...Object.keys(aliases)];
+  const close = Object.hasOwn(guesses, word)
+    ? word
+    : nearest(word, [...known, ...Object.keys(guesses)]);
+  const guess = close === null ? null : (guesses[close] ?? close);
   throw new UsageError(
     `unknown command "${[...path.slice(1), word].join(" ")}"`,
     guess === null ? `see: ${path.join(" ")} --help` : `did you mean "${guess}"?`,
   );
 }
+
+const wordsOf = (parent: CommandDef): OtherWords =>
+  "words" in parent ? (parent as NlGroup).words : {};
 
 async function resolve<T>(value: T | Promise<T> | (() => T) | (() => Promise<T>)): Promise<T> {
   return typeof value === "function" ? (value as () => T | Promise<T>)() : value;
@@ -140,10 +164,12 @@ function readFlag(table: FlagTable, words: readonly string[], at: number, leaf: 
     if (equals < 0) return { name, value: !isNegated(table, written), used: 1 };
     throw new UsageError(`${written} takes no value`);
   }
-  if (equals >= 0) return { name, value: word.slice(equals + 1), used: 1 };
-  const next = words[at + 1];
-  if (next === undefined || next === "--") throw new UsageError(`${written} needs a value`);
-  return { name, value: next, used: 2 };
+  const value = equals >= 0 ? word.slice(equals + 1) : words[at + 1];
+  // Empty as a rule means a variable of a script that is not set: never guess a default for it.
+  if (value === undefined || value === "" || (equals < 0 && value === "--")) {
+    throw new UsageError(`${written} needs a value`);
+  }
+  return { name, value, used: equals >= 0 ? 1 : 2 };
 }
 
 function flagLength(
@@ -157,7 +183,9 @@ function flagLength(
   if (known === undefined) {
     throw new UsageError(`unknown flag ${word} before a command`, `see: ${path.join(" ")} --help`);
   }
-  return known.isBoolean || word.includes("=") ? 1 : 2;
+  if (known.isBoolean || word.includes("=")) return 1;
+  if (words[at + 1] === undefined) throw new UsageError(`${word} needs a value`);
+  return 2;
 }
 
 function flagTable(args: ArgsDef): FlagTable {

@@ -21,6 +21,12 @@ const MEANINGS: Readonly<Record<string, readonly [what: string, hint: string]>> 
   EIO: ["the disk failed", "check it before anything else"],
 };
 
+/** What an error of the system means, in a few words. */
+export function whyNot(cause: unknown): string {
+  const { code = "" } = cause as NodeJS.ErrnoException;
+  return MEANINGS[code]?.[0] ?? (code === "" ? String(cause) : code);
+}
+
 /** A refusal when this is an error of the system that has a meaning for people; else null. */
 export function fsFailure(cause: unknown): NlFailure | null {
   if (!(cause instanceof Error)) return null;

@@ -24,6 +24,10 @@ export class Invocation {
     return typeof value === "string" ? value : null;
   }
 
+  isGiven(name: string): boolean {
+    return this.#flags.has(name);
+  }
+
   isSet(name: string): boolean {
     return this.#flags.get(name) === true;
   }

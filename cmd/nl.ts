@@ -1,5 +1,6 @@
 import { firstLook } from "./first-look.ts";
-import { dispatch } from "./front.ts";
+import { type Dispatch, dispatch } from "./front.ts";
+import { TOPICS } from "./help/topics.ts";
 import { report } from "./report-error.ts";
 import { tree } from "./tree.ts";
 import { VERSION } from "./version.ts";
@@ -29,10 +30,19 @@ async function main(words: readonly string[], world: World): Promise<number> {
   try {
     const found = await dispatch(tree, words);
     if (found.kind === "run") return await found.command.start(found.invocation, world);
-    const { renderHelp } = await import("./render-help.ts");
-    world.out(await renderHelp(found.command, found.path));
+    world.out(
+      found.kind === "topic" ? (TOPICS.get(found.name) ?? "") : await helpText(found, world),
+    );
     return 0;
   } catch (error) {
     return report(error, world, firstLook(words));
   }
+}
+
+async function helpText(
+  { command, path }: Extract<Dispatch, { kind: "help" }>,
+  world: World,
+): Promise<string> {
+  const { renderHelp } = await import("./render-help.ts");
+  return renderHelp(command, { path, columns: world.columns });
 }

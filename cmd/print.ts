@@ -20,7 +20,9 @@ export type Printing<Row> = {
 };
 
 const FORMATS = ["table", "wide", "json", "jsonl", "yaml", "name"] as const;
-type Format = (typeof FORMATS)[number];
+export type Format = (typeof FORMATS)[number];
+
+export const isJsonFormat = (format: Format): boolean => format === "json" || format === "jsonl";
 
 export function formatOf(invocation: Invocation): Format {
   if (invocation.isSet("quiet")) return "name";

@@ -17,7 +17,7 @@ import type { World } from "../world.ts";
 
 export const agent = command({
   name: "agent",
-  summary: "One node in the foreground: what systemd runs (alias: server)",
+  summary: "One node in the foreground: what systemd runs",
   examples: ["nl agent --dir /var/lib/nl/n1", "nl agent --ephemeral"],
   args: {
     dir: { type: "string", valueHint: "DIR", description: "The node's data directory" },

@@ -1,5 +1,5 @@
 import { command } from "../command.ts";
-import { writeChunk } from "../jobs/run-job.ts";
+import { skippedSentence, writeChunk } from "../jobs/run-job.ts";
 import { orFail } from "../nl-failure.ts";
 import { EXIT_INTERRUPTED } from "../report-error.ts";
 import { withClient } from "../with-client.ts";
@@ -30,6 +30,8 @@ export const logs = command({
       };
       for await (const chunk of client.readOutput(request, world.interrupted)) {
         if (world.interrupted.aborted) return EXIT_INTERRUPTED;
+        const { skippedBytes } = orFail(chunk);
+        if (skippedBytes > 0) world.err(`nl: here ${skippedSentence(skippedBytes)}\n`);
         writeChunk(orFail(chunk), world);
       }
       return world.interrupted.aborted ? EXIT_INTERRUPTED : 0;

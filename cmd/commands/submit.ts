@@ -1,10 +1,12 @@
 import { command } from "../command.ts";
 import type { Invocation } from "../invocation.ts";
-import { chosenId, finish } from "../jobs/run-job.ts";
+import { openSource } from "../jobs/job-lines.ts";
+import { chosenId, finish, printId } from "../jobs/run-job.ts";
 import { readSpecFile } from "../jobs/spec-file.ts";
 import { parseSpec, SPEC_ARGS, SPEC_REPEAT, specInput } from "../jobs/spec-flags.ts";
 import { submitLines } from "../jobs/submit-lines.ts";
 import { orFail } from "../nl-failure.ts";
+import { formatOf } from "../print.ts";
 import { EXIT_INTERRUPTED } from "../report-error.ts";
 import { UsageError } from "../usage-error.ts";
 import { withClient } from "../with-client.ts";
@@ -31,28 +33,41 @@ export const submit = command({
   },
   repeat: SPEC_REPEAT,
   takesCommand: true,
-  async run(invocation, world) {
-    if (invocation.isSet("jsonl")) {
-      const file = invocation.text("file") ?? "-";
-      return withClient({ invocation, world }, (client) =>
-        submitLines(client, { file, world, isQuiet: invocation.isSet("quiet") }),
-      );
-    }
-    const spec = await parseSpec({
-      ...(await bodyOf(invocation, world)),
-      ...specInput(invocation),
-    });
-    return withClient({ invocation, world }, async (client) => {
-      const jobId = chosenId(invocation);
-      orFail(await client.submitJob({ jobId, spec }));
-      world.out(`${jobId}\n`);
-      if (!invocation.isSet("wait")) return 0;
-      const job = await client.waitJob(jobId, world.interrupted);
-      if (world.interrupted.aborted) return EXIT_INTERRUPTED;
-      return finish(orFail(job), world);
-    });
-  },
+  run: (invocation, world) =>
+    invocation.isSet("jsonl") ? submitMany(invocation, world) : submitOne(invocation, world),
 });
+
+async function submitMany(invocation: Invocation, world: World): Promise<number> {
+  if (invocation.command.length > 0) {
+    throw new UsageError("--jsonl takes its commands from the lines", "each line is a whole spec");
+  }
+  if (invocation.isSet("wait")) {
+    throw new UsageError("--jsonl does not wait", "nl submit --jsonl … > ids; nl wait - < ids");
+  }
+  if (invocation.isGiven("id")) throw new UsageError("--id is of one job", '{"id": …} in a line');
+  const source = openSource(invocation.text("file") ?? "-", world);
+  const [flags, format] = [specInput(invocation), invocation.text("output")];
+  return withClient({ invocation, world }, (client) =>
+    submitLines(client, { source, flags, world, format }),
+  );
+}
+
+async function submitOne(invocation: Invocation, world: World): Promise<number> {
+  const format = formatOf(invocation);
+  const spec = await parseSpec({
+    ...(await bodyOf(invocation, world)),
+    ...specInput(invocation),
+  });
+  return withClient({ invocation, world }, async (client) => {
+    const jobId = chosenId(invocation);
+    orFail(await client.submitJob({ jobId, spec }));
+    printId(jobId, format, world);
+    if (!invocation.isSet("wait")) return 0;
+    const job = await client.waitJob(jobId, world.interrupted);
+    if (world.interrupted.aborted) return EXIT_INTERRUPTED;
+    return finish(orFail(job), world);
+  });
+}
 
 async function bodyOf(invocation: Invocation, world: World): Promise<Record<string, unknown>> {
   const file = invocation.text("file");

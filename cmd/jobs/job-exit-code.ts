@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import type { Job } from "../../engine/client/client.ts";
+import { cleanLine } from "../../engine/lib/clean-text.ts";
 import { EXIT_JOB_TIMEOUT, EXIT_NL_TROUBLE } from "../report-error.ts";
 
 const SIGNAL_BASE = 128;
@@ -39,7 +40,9 @@ export function troubleCode(job: Job): string | null {
 /** One sentence on how a job ended when its code alone does not say it; empty otherwise. */
 export function endSentence(job: Job): string {
   if (job.state === "completed" || job.reason === "exit-code") return "";
-  const why = job.detail === "" ? "" : `: ${job.detail}`;
+  const why = job.detail === "" ? "" : `: ${cleanLine(job.detail)}`;
+  const bySignal = job.reason === "signal" || job.reason === "killed";
+  if (bySignal && job.signal !== "") return `${job.id} was ended by ${job.signal}${why}`;
   if (job.state === "cancelled") return `${job.id} was cancelled${why}`;
   const reason = job.reason === "" ? "failed" : job.reason;
   return `${job.id} ${job.state} (${reason})${why}`;

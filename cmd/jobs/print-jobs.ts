@@ -16,7 +16,6 @@ export const jobPrinting = (now: number): Printing<Job> => ({
     },
     { title: "TOOK", value: (job) => tookOf(job, now), alignRight: true },
     { title: "IMAGE", value: ({ spec }) => spec?.image ?? "", isWide: true },
-    { title: "TRIES", value: ({ attempts }) => String(attempts.length), isWide: true },
     { title: "BY", value: ({ principal }) => principal, isWide: true },
     { title: "COMMAND", value: ({ spec }) => (spec?.command ?? []).join(" "), isWide: true },
   ],
@@ -45,7 +44,7 @@ const timeOrNull = (millis: number): string | null =>
   millis === 0 ? null : new Date(millis).toISOString();
 
 /** Stable names, RFC 3339 UTC, exact numbers. */
-export function jobData(job: Job): unknown {
+function jobData(job: Job) {
   const { spec } = job;
   return {
     api: "v1",
@@ -63,12 +62,17 @@ export function jobData(job: Job): unknown {
     detail: job.detail,
     waitingFor: job.waitingFor,
     spec: spec ?? null,
-    attempts: job.attempts.map((attempt) => ({
-      ...attempt,
-      exitCode: attempt.exitCode ?? null,
-      assignedAt: timeOrNull(attempt.assignedAt),
-      startedAt: timeOrNull(attempt.startedAt),
-      finishedAt: timeOrNull(attempt.finishedAt),
-    })),
   };
 }
+
+/** The same with every attempt: what one job is asked for. Lists come without attempts. */
+export const jobDetail = (job: Job): unknown => ({
+  ...jobData(job),
+  attempts: job.attempts.map((attempt) => ({
+    ...attempt,
+    exitCode: attempt.exitCode ?? null,
+    assignedAt: timeOrNull(attempt.assignedAt),
+    startedAt: timeOrNull(attempt.startedAt),
+    finishedAt: timeOrNull(attempt.finishedAt),
+  })),
+});

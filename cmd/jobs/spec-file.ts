@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises";
 import { nlError } from "../../engine/lib/error-code.ts";
+import { whyNot } from "../fs-failure.ts";
 import { NlFailure } from "../nl-failure.ts";
 import type { World } from "../world.ts";
 
@@ -10,15 +11,16 @@ export async function readSpecFile(file: string, world: World): Promise<Record<s
   const text = file === "-" ? await world.readInput(FILE_BYTES_MAX) : await readBounded(file);
   const { parseSpecDocument } = await import("../../engine/config/spec-document.ts");
   const parsed = parseSpecDocument(text);
+  const name = file === "-" ? "standard input" : file;
   if (!parsed.ok) {
     const { field, message, suggestion } = parsed.error;
-    const where = field === "" ? file : `${file}: ${field}`;
+    const where = field === "" ? name : `${name}: ${field}`;
     throw new NlFailure(nlError("invalid_spec", `${where}: ${message}`, suggestion));
   }
   if (typeof parsed.value === "object" && parsed.value !== null && !Array.isArray(parsed.value)) {
     return parsed.value as Record<string, unknown>;
   }
-  throw new NlFailure(nlError("invalid_spec", `${file}: a job spec is a map of fields`));
+  throw new NlFailure(nlError("invalid_spec", `${name}: a job spec is a map of fields`));
 }
 
 /** Counted, not asked for: a device or a pipe has no size. */
@@ -38,13 +40,8 @@ async function readBounded(file: string): Promise<string> {
       await handle.close();
     }
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
     throw new NlFailure(
-      nlError(
-        "invalid_argument",
-        `cannot read ${file}: ${code ?? String(cause)}`,
-        "check the path",
-      ),
+      nlError("invalid_argument", `cannot read ${file}: ${whyNot(cause)}`, "check the path"),
     );
   }
   throw new NlFailure(

@@ -49,6 +49,11 @@ export const SPEC_ARGS = {
     description: "rerun, fail or wait when its node is lost",
   },
   once: { type: "boolean", description: "Never start a second time" },
+  "output-keep": {
+    type: "string",
+    valueHint: "SIZE",
+    description: "First and last bytes of output kept, each (default 256Ki)",
+  },
   label: {
     type: "string",
     alias: ["l"],
@@ -73,13 +78,14 @@ export function specInput(invocation: Invocation): Record<string, unknown> {
   for (const field of ["image", "name", "driver", "timeout"]) put(field, invocation.text(field));
   put("kill_grace", invocation.text("grace"));
   put("on_lost", invocation.text("on-lost"));
+  put("output_keep", invocation.text("output-keep"));
   put("retries", invocation.integer("retries", 0, 1_000));
   put("priority", invocation.integer("priority", 0, 100));
   if (invocation.isSet("once")) input["once"] = true;
   const resources = resourcesInput(invocation);
   if (Object.keys(resources).length > 0) input["resources"] = resources;
-  putPairs(input, "env", invocation.list("env"));
-  putPairs(input, "labels", invocation.list("label"));
+  if (invocation.isGiven("env")) input["env"] = pairs("env", invocation.list("env"));
+  if (invocation.isGiven("label")) input["labels"] = pairs("label", invocation.list("label"));
   return input;
 }
 
@@ -91,15 +97,14 @@ function resourcesInput(invocation: Invocation): Record<string, unknown> {
   };
 }
 
-function putPairs(input: Record<string, unknown>, field: string, pairs: readonly string[]): void {
-  if (pairs.length === 0) return;
-  const table: Record<string, string> = {};
-  for (const pair of pairs) {
+function pairs(flag: string, given: readonly string[]): Readonly<Record<string, string>> {
+  const table = Object.create(null) as Record<string, string>;
+  for (const pair of given) {
     const equals = pair.indexOf("=");
-    if (equals <= 0) throw new UsageError(`"${pair}" is not KEY=VALUE`);
+    if (equals <= 0) throw new UsageError(`"${pair}" is not KEY=VALUE`, `--${flag} KEY=VALUE`);
     table[pair.slice(0, equals)] = pair.slice(equals + 1);
   }
-  input[field] = table;
+  return { ...table };
 }
 
 /** The spec, checked by the one schema; a fault names its field. */

@@ -1,110 +1,137 @@
-import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
-import { bunRandom } from "../../engine/bun-platform.ts";
 import type { Client, Submission } from "../../engine/client/client.ts";
-import { mintJobId } from "../../engine/lib/ids.ts";
+import { cleanLine } from "../../engine/lib/clean-text.ts";
+import type { NlError } from "../../engine/lib/error-code.ts";
 import { formatCount } from "../../engine/view/format.ts";
-import { NlFailure, orFail } from "../nl-failure.ts";
-import { EXIT_FAILED, EXIT_PARTLY_FAILED } from "../report-error.ts";
+import { ProgressLine } from "../progress-line.ts";
+import { EXIT_FAILED, EXIT_PARTLY_FAILED, reportError } from "../report-error.ts";
 import type { World } from "../world.ts";
-import { parseSpec } from "./spec-flags.ts";
+import { parseLine, type Source } from "./job-lines.ts";
 
 const BATCH = 256;
-const LINE_BYTES_MAX = 128 * 1024;
 const BATCHES_IN_FLIGHT = 4;
-const PROGRESS_MILLIS = 100;
 
-type Tally = { submitted: number; refused: number; shownAt: number };
 type Line = { readonly number: number; readonly submission: Submission };
 
-/** One JSON spec a line: many jobs in few calls, a line of its own for each that is refused. */
-export async function submitLines(
-  client: Client,
-  options: { readonly file: string; readonly world: World; readonly isQuiet: boolean },
-): Promise<number> {
-  const { world } = options;
-  const tally: Tally = { submitted: 0, refused: 0, shownAt: 0 };
-  const flying = new Set<Promise<void>>();
+type Options = {
+  readonly source: Source;
+  /** Spec fields given as flags: they win over a line's own. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly world: World;
+  readonly format: string | null;
+};
+
+/**
+ * One JSON spec a line: many jobs in few calls. Prints the ids in the order of the lines, and a
+ * sentence for each line that is refused. When the cluster is lost, it stops there and says so.
+ */
+export async function submitLines(client: Client, options: Options): Promise<number> {
+  const submitting = new Submitting(client, options);
   let batch: Line[] = [];
-  const send = async () => {
-    const lines = batch;
+  for await (const { number, text } of options.source.lines()) {
+    if (submitting.isLost) break;
+    const line = await submitting.read(number, text);
+    if (line !== null) batch.push(line);
+    if (batch.length < BATCH) continue;
+    await submitting.send(batch);
     batch = [];
-    const sent = sendBatch(client, lines, { tally, world }).finally(() => flying.delete(sent));
-    flying.add(sent);
-    if (flying.size >= BATCHES_IN_FLIGHT) await Promise.race(flying);
-  };
-  for await (const line of parsedLines(options.file, { world, tally })) {
-    batch.push(line);
-    if (batch.length >= BATCH) await send();
   }
-  if (batch.length > 0) await send();
-  await Promise.all(flying);
-  showProgress(world, tally, true);
-  if (tally.refused === 0) return 0;
-  return tally.submitted === 0 ? EXIT_FAILED : EXIT_PARTLY_FAILED;
+  if (batch.length > 0 && !submitting.isLost) await submitting.send(batch);
+  return submitting.finish();
 }
 
-type Reporting = { readonly world: World; readonly tally: Tally };
+class Submitting {
+  readonly #client: Client;
+  readonly #options: Options;
+  readonly #progress: ProgressLine;
+  readonly #startedAt = performance.now();
+  readonly #flying = new Set<Promise<unknown>>();
+  /** Outcomes are told one batch after the other, whichever answer comes first. */
+  #told: Promise<void> = Promise.resolve();
+  #submitted = 0;
+  #refused = 0;
+  #lost: { readonly error: NlError; readonly fromLine: number } | null = null;
 
-async function* parsedLines(file: string, reporting: Reporting): AsyncIterable<Line> {
-  const { world } = reporting;
-  const lines =
-    file === "-"
-      ? world.inputLines()
-      : createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY });
-  let number = 0;
-  for await (const line of lines) {
-    number += 1;
-    if (line.trim() === "") continue;
-    const submission = await parseLine(line).catch((cause: unknown) => {
-      if (!(cause instanceof NlFailure)) throw cause;
-      refuse(reporting, number, cause.message);
-      return null;
+  constructor(client: Client, options: Options) {
+    this.#client = client;
+    this.#options = options;
+    this.#progress = new ProgressLine(options.world);
+  }
+
+  get isLost(): boolean {
+    return this.#lost !== null;
+  }
+
+  /** Null: the line is empty, or was refused. */
+  async read(number: number, text: string): Promise<Line | null> {
+    if (text.trim() === "") return null;
+    const parsed = await parseLine(text, this.#options.flags);
+    if (parsed.ok) return { number, submission: parsed.value };
+    this.#refuse(number, "invalid_spec", parsed.error);
+    return null;
+  }
+
+  /** Returns when there is room for another batch. */
+  async send(lines: readonly Line[]): Promise<void> {
+    const answer = this.#client.submitJobs(lines.map(({ submission }) => submission));
+    const settled = answer.finally(() => this.#flying.delete(settled));
+    this.#flying.add(settled);
+    this.#told = this.#told.then(async () => this.#tell(lines, await answer));
+    if (this.#flying.size >= BATCHES_IN_FLIGHT) await Promise.race(this.#flying);
+  }
+
+  async finish(): Promise<number> {
+    await this.#told;
+    this.#progress.clear();
+    const { world, format } = this.#options;
+    world.err(`${this.#counts()}\n`);
+    if (this.#lost !== null) {
+      const { error, fromLine } = this.#lost;
+      reportError(
+        { ...error, message: `line ${fromLine} and later: ${error.message}` },
+        world,
+        format,
+      );
+    }
+    if (this.#refused === 0 && this.#lost === null) return 0;
+    return this.#submitted === 0 ? EXIT_FAILED : EXIT_PARTLY_FAILED;
+  }
+
+  #tell(lines: readonly Line[], answer: Awaited<ReturnType<Client["submitJobs"]>>): void {
+    if (!answer.ok) {
+      this.#lost ??= { error: answer.error, fromLine: lines[0]?.number ?? 0 };
+      return;
+    }
+    answer.value.forEach(({ jobId, failure }, at) => {
+      const number = lines[at]?.number ?? 0;
+      if (failure === undefined) this.#accept(number, jobId);
+      else this.#refuse(number, failure.code, failure.message);
     });
-    if (submission !== null) yield { number, submission };
+    this.#progress.show(this.#options.source.fraction(), `${this.#counts()} ${this.#rate()}`);
+  }
+
+  #accept(line: number, id: string): void {
+    this.#submitted += 1;
+    const { world, format } = this.#options;
+    if (world.outIsTerminal) this.#progress.clear();
+    world.out(isJson(format) ? `${JSON.stringify({ api: "v1", line, id })}\n` : `${id}\n`);
+  }
+
+  #refuse(line: number, code: string, message: string): void {
+    this.#refused += 1;
+    const { world, format } = this.#options;
+    this.#progress.clear();
+    if (isJson(format)) world.err(`${JSON.stringify({ line, error: { code, message } })}\n`);
+    else world.err(`line ${line}: ${cleanLine(message)}\n`);
+  }
+
+  #counts(): string {
+    return `${formatCount(this.#submitted)} submitted, ${formatCount(this.#refused)} refused`;
+  }
+
+  #rate(): string {
+    const seconds = (performance.now() - this.#startedAt) / 1000;
+    return `${formatCount(this.#submitted / Math.max(seconds, 0.1))}/s`;
   }
 }
 
-async function parseLine(line: string): Promise<Submission> {
-  const { parseSpecDocument } = await import("../../engine/config/spec-document.ts");
-  if (Buffer.byteLength(line) > LINE_BYTES_MAX) {
-    throw new NlFailure(orFailText(`longer than ${LINE_BYTES_MAX} bytes`));
-  }
-  const parsed = parseSpecDocument(line);
-  if (!parsed.ok) throw new NlFailure(orFailText(`${parsed.error.field} ${parsed.error.message}`));
-  const spec = await parseSpec(parsed.value);
-  return { jobId: mintJobId((n) => bunRandom().below(n)), spec };
-}
-
-const orFailText = (message: string) =>
-  ({ code: "invalid_spec", message: message.trim(), hint: "", retryAfterMillis: 0 }) as const;
-
-async function sendBatch(
-  client: Client,
-  lines: readonly Line[],
-  reporting: Reporting,
-): Promise<void> {
-  const outcomes = orFail(await client.submitJobs(lines.map(({ submission }) => submission)));
-  outcomes.forEach((outcome, at) => {
-    if (outcome.failure === undefined) {
-      reporting.tally.submitted += 1;
-      reporting.world.out(`${outcome.jobId}\n`);
-    } else refuse(reporting, lines[at]?.number ?? 0, outcome.failure.message);
-  });
-  showProgress(reporting.world, reporting.tally, false);
-}
-
-function refuse({ world, tally }: Reporting, line: number, message: string): void {
-  tally.refused += 1;
-  world.err(`${world.errIsTerminal ? "\r\u001b[K" : ""}line ${line}: ${message}\n`);
-}
-
-/** On a terminal a line that moves; elsewhere one line at the end. */
-function showProgress(world: World, tally: Tally, isLast: boolean): void {
-  const text = `${formatCount(tally.submitted)} submitted, ${formatCount(tally.refused)} refused`;
-  if (isLast) world.err(`${world.errIsTerminal ? "\r\u001b[K" : ""}${text}\n`);
-  else if (world.errIsTerminal && performance.now() - tally.shownAt > PROGRESS_MILLIS) {
-    tally.shownAt = performance.now();
-    world.err(`\r\u001b[K${text} …`);
-  }
-}
+const isJson = (format: string | null): boolean => format === "json" || format === "jsonl";
