@@ -6,6 +6,9 @@ import type { NodeHearing } from "./leader-duties.ts";
 import type { Leadership } from "./leadership.ts";
 
 const POLL_MILLIS = 1_000;
+/** Nobody has looked at it for so long: then it is asked for more rarely. */
+const UNUSED_MILLIS = 10_000;
+const UNUSED_POLL_MILLIS = 5_000;
 /** A digest that is older says nothing any more. */
 const DIGEST_AGE_MILLIS_MAX = 10_000;
 
@@ -17,20 +20,23 @@ type Received = {
 };
 
 /**
- * What only the leader knows, on every other node: asked for once a second, with its age. On the
- * leader itself there is nothing to ask.
+ * What only the leader knows, on every other node: asked for once a second while somebody looks,
+ * with its age. On the leader itself there is nothing to ask.
  */
 export class DigestCache {
   readonly #deps: ApiDeps;
   readonly #leadership: Leadership;
   #received: Received | null = null;
   #freshAtMillis: number;
+  #usedAtMillis: number;
+  #askedAtMillis = Number.NEGATIVE_INFINITY;
   #cancelPoll: (() => void) | null = null;
 
   constructor(deps: ApiDeps, leadership: Leadership) {
     this.#deps = deps;
     this.#leadership = leadership;
     this.#freshAtMillis = deps.platform.clock.monotonicMillis();
+    this.#usedAtMillis = this.#freshAtMillis;
   }
 
   start(): void {
@@ -47,7 +53,7 @@ export class DigestCache {
 
   /** At most this long ago, this node's state held everything that was committed. */
   ageMillis(): number {
-    const now = this.#deps.platform.clock.monotonicMillis();
+    const now = this.#noteUse();
     if (this.#leadership.leads) return 0;
     this.#noteFreshness();
     return Math.max(0, Math.round(now - this.#freshAtMillis));
@@ -76,11 +82,16 @@ export class DigestCache {
   }
 
   #current(): { readonly digest: Digest; readonly ageMillis: number } | null {
+    const now = this.#noteUse();
     const received = this.#received;
     if (received === null || this.#leadership.leaderNode()?.id !== received.leader) return null;
-    const now = this.#deps.platform.clock.monotonicMillis();
     const ageMillis = Math.max(0, Math.round(now - received.askedAtMillis));
     return ageMillis > DIGEST_AGE_MILLIS_MAX ? null : { digest: received.digest, ageMillis };
+  }
+
+  #noteUse(): number {
+    this.#usedAtMillis = this.#deps.platform.clock.monotonicMillis();
+    return this.#usedAtMillis;
   }
 
   #noteFreshness(): void {
@@ -90,12 +101,19 @@ export class DigestCache {
     }
   }
 
+  #isDue(now: number, leader: NodeId): boolean {
+    if (this.#received?.leader !== leader) return true;
+    const isUnused = now - this.#usedAtMillis >= UNUSED_MILLIS;
+    return !isUnused || now - this.#askedAtMillis >= UNUSED_POLL_MILLIS;
+  }
+
   #poll(): void {
     const now = this.#deps.platform.clock.monotonicMillis();
     this.#noteFreshness();
     const route = this.#leadership.route();
     if (route.kind === "self") this.#freshAtMillis = now;
-    if (route.kind !== "other") return;
+    if (route.kind !== "other" || !this.#isDue(now, route.nodeId)) return;
+    this.#askedAtMillis = now;
     this.#deps.leaderLink.call(
       route,
       {
