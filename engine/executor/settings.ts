@@ -23,7 +23,7 @@ export const EXECUTOR_DEFAULTS: ExecutorSettings = {
   repeatMillis: 1_000,
   repeatMillisMax: 10_000,
   failedCallMillis: 100,
-  lookMillis: 250,
+  lookMillis: 1_000,
   finishedKept: 1_000,
   finishedKeptMillis: 7 * 24 * 3_600_000,
 };

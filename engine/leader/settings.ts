@@ -19,7 +19,7 @@ export type LeaderSettings = {
 export const LEADER_DEFAULTS: LeaderSettings = {
   suspectMillis: 10_000,
   lostMillis: 30_000,
-  watchMillis: 500,
+  watchMillis: 1_000,
   ownStallMillis: 1_000,
   reportBatchMillis: 5,
   handOverRetryMillis: 1_000,
