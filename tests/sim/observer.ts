@@ -11,28 +11,13 @@ import {
   type Membership,
   type TaskEvent,
 } from "./checker.ts";
+import { noCoverage } from "./coverage.ts";
+import { describeMessage } from "./describe-message.ts";
 import { type DiskProfile, SimDisk } from "./world/disk.ts";
 import { mixInto, SimRandom } from "./world/sim-random.ts";
 import type { VirtualTime } from "./world/virtual-time.ts";
 
 type Watched = { -readonly [K in keyof Member]: Member[K] };
-
-/** What one run has exercised; a batch that exercised too little fails. */
-export type Coverage = {
-  elections: number;
-  crashes: number;
-  torn: number;
-  damaged: number;
-  messages: number;
-  events: number;
-  acked: number;
-  reads: number;
-  finished: number;
-  cancelled: number;
-  lostNodes: number;
-  reruns: number;
-  drains: number;
-};
 
 /**
  * Sees everything Raft does at the ports of every node, tells the checkers, and folds it into the
@@ -40,21 +25,7 @@ export type Coverage = {
  */
 export class Observer {
   readonly members: Membership;
-  readonly coverage: Coverage = {
-    elections: 0,
-    crashes: 0,
-    torn: 0,
-    damaged: 0,
-    messages: 0,
-    events: 0,
-    acked: 0,
-    reads: 0,
-    finished: 0,
-    cancelled: 0,
-    lostNodes: 0,
-    reruns: 0,
-    drains: 0,
-  };
+  readonly coverage = noCoverage();
   readonly #watched: Watched[];
   readonly #time: VirtualTime;
   readonly #trace: ((line: string) => void) | null;
@@ -281,22 +252,4 @@ function callsOf(checkers: readonly Checker[]) {
     onAcked: broadcast(checkers, "onAcked"),
     onRead: broadcast(checkers, "onRead"),
   };
-}
-
-function describeMessage(message: Message): string {
-  const head = `n${message.from} > n${message.to} ${message.kind} t${message.term}`;
-  switch (message.kind) {
-    case "append": {
-      const { prevIndex, prevTerm, entries, commit } = message;
-      return `${head} prev ${prevIndex}/${prevTerm} +${entries.length} commit ${commit}`;
-    }
-    case "append-reply":
-      return `${head} ${message.reject ? `rejects, hint ${message.hintIndex}` : "acks"} ${message.index}`;
-    case "vote":
-      return `${head}${message.pre ? " pre" : ""} last ${message.lastIndex}/${message.lastTerm}`;
-    case "vote-reply":
-      return `${head}${message.pre ? " pre" : ""} ${message.granted ? "granted" : "refused"}`;
-    default:
-      return head;
-  }
 }

@@ -1,4 +1,4 @@
-import type { Coverage } from "./observer.ts";
+import type { Coverage } from "./coverage.ts";
 
 /** What one seed did, when nothing was found. */
 export type RunReport = {
