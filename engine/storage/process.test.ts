@@ -21,7 +21,7 @@ afterEach(() => scratch.remove());
 
 test("kill -9 of a writing process loses nothing that was acked", async () => {
   for (let kill = 0; kill < KILLS; kill++) {
-    const writer = startWriter(["bun", WRITER, scratch.directory]);
+    const writer = startWriter([process.execPath, WRITER, scratch.directory]);
     const acked = await writer.until((lines) => lines.length > ACKS_BEFORE_KILL + kill * 37);
     await writer.kill();
     const last = lastAcked([...acked, ...(await writer.rest())]);
@@ -39,7 +39,7 @@ test("kill -9 of a writing process loses nothing that was acked", async () => {
 }, 30_000);
 
 test("a second process is refused and told who the first is; the lock dies with it", async () => {
-  const writer = startWriter(["bun", WRITER, scratch.directory]);
+  const writer = startWriter([process.execPath, WRITER, scratch.directory]);
   await writer.until((lines) => lines.length > 0);
 
   const refused = await bootOf(
@@ -57,7 +57,8 @@ test("a second process is refused and told who the first is; the lock dies with 
 describe("a disk that is full", () => {
   test("ends the log with an error, and keeps what was acked", async () => {
     // A limit on the size of files does what a full disk does: a write fails (SQLITE_IOERR, FULL).
-    const limited = `trap "" XFSZ; ulimit -f 400; exec bun "${WRITER}" "${scratch.directory}" 2000`;
+    const program = `"${process.execPath}" "${WRITER}" "${scratch.directory}" 2000`;
+    const limited = `trap "" XFSZ; ulimit -f 400; exec ${program}`;
     const writer = startWriter(["sh", "-c", limited]);
     const lines = await writer.rest();
     const last = lastAcked(lines);
