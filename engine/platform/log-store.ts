@@ -1,5 +1,5 @@
 import type { Index } from "../lib/ids.ts";
-import type { Boot, Entry, PersistJob } from "../raft/types.ts";
+import type { Boot, Entry, PersistJob, SnapshotMeta } from "../raft/types.ts";
 import type { Done } from "./completion.ts";
 
 /** Every one of these is fatal to the node: a failed fsync is never retried (SEMANTICS S17). */
@@ -23,7 +23,12 @@ export interface LogStore {
     maxBytes: number,
     done: Done<readonly Entry[] | "compacted", StorageError>,
   ): void;
-  /** Lazy: may happen later or, after a crash, not at all. */
+  /** Names a snapshot made of this log's own entries; then the log may be truncated up to it. */
+  recordSnapshot(snapshot: SnapshotMeta, done: Done<void, StorageError>): void;
+  /**
+   * Lazy: may happen later or, after a crash, not at all. Never beyond the snapshot that was
+   * recorded or installed last.
+   */
   truncateBefore(index: Index): void;
   /** Finishes what was written, brings the mark up to date, releases the files. */
   close(done: Done<void, StorageError>): void;

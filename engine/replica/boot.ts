@@ -1,4 +1,5 @@
 import { err, ok, type Result } from "../lib/result.ts";
+import type { Done } from "../platform/completion.ts";
 import type { LogStore, StorageError } from "../platform/log-store.ts";
 import type { SnapshotStore } from "../platform/snapshot-store.ts";
 import type { Boot, SnapshotMeta } from "../raft/types.ts";
@@ -25,10 +26,32 @@ export function loadNode(
       done(err({ kind: "corrupt", detail: "the log has no snapshot to start from" }));
       return;
     }
-    stores.snapshots.read(snapshot, (read) => {
+    readWhole(stores.snapshots, snapshot, (read) => {
       done(read.ok ? found(booted.value, snapshot, read.value) : read);
     });
   });
+}
+
+const CHUNK_BYTES = 256 * 1024;
+
+function readWhole(
+  snapshots: SnapshotStore,
+  snapshot: SnapshotMeta,
+  done: Done<Uint8Array, StorageError>,
+): void {
+  const whole = new Uint8Array(snapshot.bytes);
+  const readFrom = (offset: number): void => {
+    snapshots.readChunk(snapshot, offset, CHUNK_BYTES, (read) => {
+      if (!read.ok) {
+        done(read);
+        return;
+      }
+      whole.set(read.value, offset);
+      if (read.value.length === 0) done(ok(whole));
+      else readFrom(offset + read.value.length);
+    });
+  };
+  readFrom(0);
 }
 
 function found(

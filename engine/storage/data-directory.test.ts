@@ -3,12 +3,8 @@ import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { NodeId, PeerId } from "../lib/ids.ts";
-import type { Result } from "../lib/result.ts";
-import type { StorageError } from "../platform/log-store.ts";
-import type { SnapshotMeta } from "../raft/types.ts";
 import { createClusterDirectories, initDataDirectory, readIdentity } from "./data-directory.ts";
-import { FOUNDING, FOUNDING_BYTES, must, newNode, openLogIn, Scratch } from "./log-fixture.ts";
-import { SnapshotFiles, writeSnapshotFile } from "./snapshot-files.ts";
+import { must, newNode, openLogIn, Scratch } from "./log-fixture.ts";
 
 let scratch: Scratch;
 
@@ -106,35 +102,5 @@ describe("the directories of a new cluster", () => {
 
     await expect(failing).rejects.toThrow("no certificate");
     expect(readdirSync(scratch.root)).toEqual(["n1"]);
-  });
-});
-
-describe("a snapshot's file", () => {
-  const read = (snapshot: SnapshotMeta): Promise<Result<Uint8Array, StorageError>> =>
-    new Promise((resolve) => {
-      new SnapshotFiles(join(scratch.directory, "snapshots")).read(snapshot, resolve);
-    });
-
-  test("gives back its bytes", async () => {
-    expect([...must(await read(FOUNDING))]).toEqual([...FOUNDING_BYTES]);
-  });
-
-  test("is refused when it is shorter, other, or gone", async () => {
-    const folder = join(scratch.directory, "snapshots");
-
-    writeSnapshotFile(folder, FOUNDING.id, FOUNDING_BYTES.subarray(1));
-    const shorter = await read(FOUNDING);
-    writeSnapshotFile(folder, FOUNDING.id, new Uint8Array(FOUNDING.bytes));
-    const other = await read(FOUNDING);
-    const gone = await read({ ...FOUNDING, id: "another" });
-
-    for (const result of [shorter, other, gone]) {
-      expect(result).toMatchObject({ ok: false, error: { kind: "corrupt" } });
-    }
-    expect(readdirSync(folder)).toEqual(["founding"]);
-  });
-
-  test("never lies outside of its folder", () => {
-    expect(() => writeSnapshotFile(scratch.root, "../escaped", FOUNDING_BYTES)).toThrow();
   });
 });

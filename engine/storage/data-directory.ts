@@ -17,7 +17,7 @@ import { positionOf } from "./chain.ts";
 import { createTables, openTables } from "./log-tables.ts";
 import { createMarkFile, type Identity, readMark } from "./mark-file.ts";
 import { DIRECTORY_MODE, FILE_MODE, nodeFiles, syncPath } from "./node-files.ts";
-import { findMismatch, writeSnapshotFile } from "./snapshot-files.ts";
+import { digestOf, findMismatch, writeSnapshotFile } from "./snapshot-bytes.ts";
 import { attempt, isMissing, StorageFault } from "./storage-fault.ts";
 
 /** What a node's data directory starts with: its identity and the cluster's first snapshot. */
@@ -45,7 +45,7 @@ export function initDataDirectory(
     for (const id of [options.clusterId, options.nodeId, options.storeId]) {
       assert(id.length > 0 && id.length <= ID_CHARACTERS_MAX, "an id has 1 to 64 characters");
     }
-    const mismatch = findMismatch(options.snapshot, options.snapshotBytes);
+    const mismatch = findMismatch(options.snapshot, digestOf(options.snapshotBytes));
     assert(mismatch === null, "a snapshot's bytes are the ones its record names");
     writeNode(options);
   });

@@ -6,7 +6,7 @@ import type { Result } from "../lib/result.ts";
 import type { StorageError } from "../platform/log-store.ts";
 import type { Entry, HardState, PersistJob, SnapshotMeta } from "../raft/types.ts";
 import { initDataDirectory, type NewNode } from "./data-directory.ts";
-import { sha256Hex } from "./snapshot-files.ts";
+import { digestOf } from "./snapshot-bytes.ts";
 import { SqliteLog } from "./sqlite-log.ts";
 
 /** What the tests of this folder write with, and on. */
@@ -25,7 +25,7 @@ export const FOUNDING: SnapshotMeta = {
   },
   id: "founding",
   bytes: FOUNDING_BYTES.length,
-  sha256: sha256Hex(FOUNDING_BYTES),
+  sha256: digestOf(FOUNDING_BYTES).sha256(),
 };
 
 export const newNode = (name = "n1"): NewNode => ({

@@ -47,6 +47,8 @@ function handle(request: Request): Reply | null {
           ? { kind: "compacted" }
           : { kind: "entries", entries: packEntries(found) },
       );
+    case "record":
+      return toReply(running().recordSnapshot(request.snapshot), () => ({ kind: "done" }));
     case "truncate":
       running().truncateBefore(request.before);
       return null;

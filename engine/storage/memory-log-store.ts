@@ -1,12 +1,10 @@
 import { assert } from "../lib/assert.ts";
 import { following, type Index } from "../lib/ids.ts";
-import { err, ok, type Result } from "../lib/result.ts";
+import { ok } from "../lib/result.ts";
 import type { Done } from "../platform/completion.ts";
 import type { LogStore, StorageError } from "../platform/log-store.ts";
-import type { SnapshotStore } from "../platform/snapshot-store.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { Boot, Entry, HardState, PersistJob, SnapshotMeta } from "../raft/types.ts";
-import { findMismatch } from "./snapshot-files.ts";
 
 /** A log that lasts as long as its process (`nl agent --ephemeral`). */
 export class MemoryLogStore implements LogStore {
@@ -67,6 +65,13 @@ export class MemoryLogStore implements LogStore {
     this.#answer(done, lo < this.#firstIndex ? "compacted" : this.#slice(lo, hi, maxBytes));
   }
 
+  recordSnapshot(snapshot: SnapshotMeta, done: Done<void, StorageError>): void {
+    assert(snapshot.index >= this.#snapshot.index, "snapshots do not go back");
+    assert(snapshot.index <= this.#lastIndex(), "a snapshot covers entries of this log");
+    this.#snapshot = snapshot;
+    this.#answer(done, undefined);
+  }
+
   truncateBefore(index: Index): void {
     const limit = Math.min(index, this.#snapshot.index + 1) as Index;
     if (limit <= this.#firstIndex) return;
@@ -95,29 +100,5 @@ export class MemoryLogStore implements LogStore {
 
   #answer<T>(done: Done<T, StorageError>, value: T): void {
     this.#timers.soon(() => done(ok(value)));
-  }
-}
-
-/** The snapshots of a `MemoryLogStore`'s node: those it was given. */
-export class MemorySnapshots implements SnapshotStore {
-  readonly #timers: Timers;
-  readonly #bytes: ReadonlyMap<string, Uint8Array>;
-
-  constructor(timers: Timers, bytesById: ReadonlyMap<string, Uint8Array>) {
-    this.#timers = timers;
-    this.#bytes = bytesById;
-  }
-
-  read(snapshot: SnapshotMeta, done: Done<Uint8Array, StorageError>): void {
-    this.#timers.soon(() => done(this.#find(snapshot)));
-  }
-
-  #find(snapshot: SnapshotMeta): Result<Uint8Array, StorageError> {
-    const bytes = this.#bytes.get(snapshot.id);
-    if (bytes === undefined) {
-      return err({ kind: "corrupt", detail: `snapshot ${snapshot.id} is not in memory` });
-    }
-    const mismatch = findMismatch(snapshot, bytes);
-    return mismatch === null ? ok(bytes) : err(mismatch);
   }
 }

@@ -3,7 +3,7 @@ import type { Index } from "../lib/ids.ts";
 import { err, ok } from "../lib/result.ts";
 import type { Done } from "../platform/completion.ts";
 import type { LogStore, StorageError } from "../platform/log-store.ts";
-import type { Boot, Entry, PersistJob } from "../raft/types.ts";
+import type { Boot, Entry, PersistJob, SnapshotMeta } from "../raft/types.ts";
 import { unpackEntries } from "./entry-pack.ts";
 import type { ExpectedOwner } from "./open-log.ts";
 import { packJobs, type Reply, type Request, unpackBoot } from "./worker-protocol.ts";
@@ -72,6 +72,10 @@ export class WorkerLogStore implements LogStore {
       else if (reply.kind === "entries") done(ok(unpackEntries(reply.entries)));
       else done(err(failureOf(reply)));
     });
+  }
+
+  recordSnapshot(snapshot: SnapshotMeta, done: Done<void, StorageError>): void {
+    this.#request({ kind: "record", snapshot }, (reply) => finish(reply, done));
   }
 
   truncateBefore(index: Index): void {

@@ -24,6 +24,7 @@ export type Request =
       readonly hi: Index;
       readonly maxBytes: number;
     }
+  | { readonly kind: "record"; readonly snapshot: SnapshotMeta }
   | { readonly kind: "truncate"; readonly before: Index }
   | { readonly kind: "close" };
 

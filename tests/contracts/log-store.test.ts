@@ -63,7 +63,14 @@ function inline(log: SqliteLog): LogStore {
       const result = log.entries(lo, hi, maxBytes);
       timers.soon(() => done(result));
     },
-    truncateBefore: (index) => log.truncateBefore(index),
+    recordSnapshot(snapshot, done) {
+      const result = log.recordSnapshot(snapshot);
+      timers.soon(() => done(result));
+    },
+    truncateBefore(index) {
+      log.truncateBefore(index);
+      for (let next = log.tend(); next.ok && next.value === 0; next = log.tend());
+    },
     close(done) {
       const result = log.close();
       timers.soon(() => done(result));

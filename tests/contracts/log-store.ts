@@ -160,6 +160,36 @@ export function describeLogStore(
       expect(await log.entries(2, 4)).toEqual([entry(2, 1, "a"), entry(3, 1, "b")]);
     });
 
+    test("a recorded snapshot leaves the log, and lets it be truncated up to there", async () => {
+      await log.write({ entries: [2, 3, 4, 5].map((index) => entry(index, 1, "e")) });
+      await log.record({ ...LATER, index: 4 as Index, term: 1 as Term });
+      expect((await log.entries(2, 6)).length).toBe(4);
+
+      log.store.truncateBefore(6 as Index);
+
+      expect(await log.readUntilCompacted(4)).toBe("compacted");
+      expect(await log.entries(5, 6)).toEqual([entry(5, 1, "e")]);
+    });
+
+    test("a truncation keeps the tail that it was not asked for", async () => {
+      await log.write({ entries: [2, 3, 4, 5].map((index) => entry(index, 1, "e")) });
+      await log.record({ ...LATER, index: 5 as Index, term: 1 as Term });
+      log.store.truncateBefore(4 as Index);
+
+      expect(await log.readUntilCompacted(3)).toBe("compacted");
+      expect((await log.entries(4, 6)).length).toBe(2);
+      await log.write({ entries: [entry(6, 1, "next")] });
+      expect((await log.entries(4, 7)).length).toBe(3);
+    });
+
+    test("records a snapshot after the writes that were queued before it", async () => {
+      const written = log.write({ entries: [entry(2, 1, "a"), entry(3, 1, "b")] });
+      const recorded = log.record({ ...LATER, index: 3 as Index, term: 1 as Term });
+
+      await Promise.all([written, recorded]);
+      expect((await log.entries(2, 4)).length).toBe(2);
+    });
+
     test("takes thousands of jobs at once", async () => {
       const count = 3_000;
       const jobs = Array.from({ length: count }, (_, at) =>
@@ -234,6 +264,34 @@ export function describeLogStore(
       });
     });
 
+    test("remembers a recorded snapshot, and boots with it and all that is kept", async () => {
+      const entries = [entry(2, 1, "a", "conf"), entry(3, 1, "b"), entry(4, 2, "c", "conf")];
+      await log.write({ entries, hardState: hardState(2, 0, 4) });
+      const snapshot = { ...LATER, index: 3 as Index, term: 1 as Term };
+      await log.record(snapshot);
+
+      const boot = await reopened();
+
+      expect(boot).toMatchObject({ snapshot, applied: 3, lastIndex: 4, damaged: false });
+      expect(boot.termRuns.map(({ from }): number => from)).toEqual([2, 4]);
+      expect(boot.confEntries).toEqual(entries.slice(2));
+    });
+
+    test("boots with what a truncation left", async () => {
+      const entries = [2, 3, 4, 5].map((index) => entry(index, 1, "e"));
+      await log.write({ entries, hardState: hardState(1, 0, 5) });
+      const snapshot = { ...LATER, index: 4 as Index, term: 1 as Term };
+      await log.record(snapshot);
+      log.store.truncateBefore(4 as Index);
+      await log.readUntilCompacted(3);
+
+      const boot = await reopened();
+
+      expect(boot).toMatchObject({ snapshot, applied: 4, lastIndex: 5, damaged: false });
+      expect(boot.termRuns).toEqual([{ from: 4 as Index, term: 1 as Term }]);
+      expect(await log.entries(4, 6)).toEqual(entries.slice(2));
+    });
+
     test("goes on writing after it was reopened", async () => {
       await log.write({ entries: [entry(2, 1, "a")] });
       await reopened();
@@ -277,6 +335,16 @@ class Driven {
     const found = await this.read(lo, hi, maxBytes);
     if (found === "compacted") throw new Error("compacted");
     return found.map((one) => ({ ...one, data: new Uint8Array(one.data) }));
+  }
+
+  record(snapshot: SnapshotMeta): Promise<void> {
+    return answered((done) => this.store.recordSnapshot(snapshot, done));
+  }
+
+  /** A truncation is lazy: asks again until it has happened. */
+  async readUntilCompacted(index: number): Promise<"compacted"> {
+    while ((await this.read(index, index + 1)) !== "compacted") await Bun.sleep(1);
+    return "compacted";
   }
 
   close(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Index, NodeId, PeerId, Term, UnixMillis } from "../../engine/lib/ids.ts";
 import type { SnapshotMeta } from "../../engine/raft/types.ts";
 import { encodeFounding } from "../../engine/state/founding-codec.ts";
+import { digestOf } from "../../engine/storage/snapshot-bytes.ts";
 import { EPOCH_MILLIS } from "./world/sim-process.ts";
 
 export const CLUSTER_ID = "sim";
@@ -12,13 +13,14 @@ export const httpAddressOf = (nodeId: NodeId): string => `${nodeId}:7181`;
 /** The snapshot at index 1 that every node of a run starts from: all of them vote. */
 export function foundingMeta(nodeCount: number): SnapshotMeta {
   const voters = Array.from({ length: nodeCount }, (_, i) => (i + 1) as PeerId);
+  const digest = digestOf(foundingBytes(voters.map((peerId) => `n${peerId}` as NodeId)));
   return {
     index: 1 as Index,
     term: 1 as Term,
     conf: { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false },
     id: "founding",
-    bytes: 0,
-    sha256: "",
+    bytes: digest.bytes,
+    sha256: digest.sha256(),
   };
 }
 

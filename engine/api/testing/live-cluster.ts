@@ -14,7 +14,8 @@ import {
   issueNodeCertificate,
 } from "../../security/certificates.ts";
 import type { Role } from "../../security/identity.ts";
-import { MemoryLogStore, MemorySnapshots } from "../../storage/memory-log-store.ts";
+import { MemoryLogStore } from "../../storage/memory-log-store.ts";
+import { MemorySnapshots, snapshotMemory } from "../../storage/memory-snapshots.ts";
 import { FakeTaskHost } from "./fake-task-host.ts";
 
 const CLUSTER_ID = "live-cluster";
@@ -57,7 +58,7 @@ export class LiveCluster {
       const { nodeId } = member;
       const leaf = await issueNodeCertificate(cluster.authority, { nodeId, addresses: [], now });
       const timers = bunTimers();
-      const snapshots = new Map([[fresh.snapshot.id, fresh.snapshotBytes]]);
+      const snapshots = snapshotMemory([[fresh.snapshot.id, fresh.snapshotBytes]]);
       const tasks = new FakeTaskHost();
       const node = await startNode({
         identity: { ...member, clusterId: CLUSTER_ID },

@@ -1,6 +1,7 @@
 import type { NodeId, PeerId, UnixMillis } from "../../lib/ids.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Founding } from "../../state/command.ts";
+import { MemorySnapshots } from "../../storage/memory-snapshots.ts";
 import { createReplica } from "../create-replica.ts";
 import type { Replica, ReplicaOptions } from "../replica.ts";
 import { FakeLogStore } from "./fake-log-store.ts";
@@ -77,7 +78,7 @@ export class FakeCluster {
         timers,
         random,
         logStore: store,
-        snapshots: store,
+        snapshots: new MemorySnapshots(timers, store.snapshots),
         transport,
         logger: silent,
       },

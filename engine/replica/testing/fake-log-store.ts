@@ -2,19 +2,21 @@ import type { Index, Term } from "../../lib/ids.ts";
 import { err, ok } from "../../lib/result.ts";
 import type { Done } from "../../platform/completion.ts";
 import type { LogStore, StorageError } from "../../platform/log-store.ts";
-import type { SnapshotStore } from "../../platform/snapshot-store.ts";
 import type { Boot, Entry, HardState, PersistJob, SnapshotMeta } from "../../raft/types.ts";
 import type { Founding } from "../../state/command.ts";
 import { encodeFounding } from "../../state/founding-codec.ts";
+import { type SnapshotMemory, snapshotMemory } from "../../storage/memory-snapshots.ts";
+import { digestOf } from "../../storage/snapshot-bytes.ts";
 import type { FakeWorld } from "./fake-world.ts";
 
 const WRITE_MILLIS = 1;
 
 /** A log in memory that survives `close`; made for one founding snapshot. */
-export class FakeLogStore implements LogStore, SnapshotStore {
+export class FakeLogStore implements LogStore {
   readonly #world: FakeWorld;
-  readonly #founding: Founding;
-  readonly #snapshot: SnapshotMeta;
+  /** What of the founding snapshot's bytes outlives the process. */
+  readonly snapshots: SnapshotMemory;
+  #snapshot: SnapshotMeta;
   #hardState: HardState | null = null;
   #entries: Entry[] = [];
   /** Set to make every later write fail. */
@@ -22,7 +24,8 @@ export class FakeLogStore implements LogStore, SnapshotStore {
 
   constructor(world: FakeWorld, founding: Founding) {
     this.#world = world;
-    this.#founding = founding;
+    const bytes = encodeFounding(founding);
+    this.snapshots = snapshotMemory([["founding", bytes]]);
     const voters = founding.members.map(({ peerId }) => peerId);
     const conf = {
       voters,
@@ -32,16 +35,17 @@ export class FakeLogStore implements LogStore, SnapshotStore {
       autoLeave: false,
     };
     const position = { index: 1 as Index, term: 1 as Term };
-    this.#snapshot = { ...position, conf, id: "founding", bytes: 0, sha256: "" };
+    const sha256 = digestOf(bytes).sha256();
+    this.#snapshot = { ...position, conf, id: "founding", bytes: bytes.length, sha256 };
   }
 
   boot(done: Done<Boot, StorageError>): void {
     this.#soon(done, {
       hardState: this.#hardState,
       snapshot: this.#snapshot,
-      applied: 1 as Index,
-      termRuns: termRunsOf(this.#snapshot, this.#entries),
-      confEntries: this.#entries.filter(({ kind }) => kind === "conf"),
+      applied: this.#snapshot.index,
+      termRuns: termRunsOf(this.#entries),
+      confEntries: this.#confEntries(),
       tail: this.#entries.slice(-2),
       lastIndex: this.#entries.at(-1)?.index ?? this.#snapshot.index,
       damaged: false,
@@ -53,6 +57,10 @@ export class FakeLogStore implements LogStore, SnapshotStore {
     if (failure !== null) {
       this.#world.timers.after(WRITE_MILLIS, () => done(err(failure)));
       return;
+    }
+    if (job.snapshot !== null) {
+      this.#snapshot = job.snapshot;
+      this.#entries = [];
     }
     const first = job.entries[0];
     if (first !== undefined) {
@@ -69,20 +77,28 @@ export class FakeLogStore implements LogStore, SnapshotStore {
     _maxBytes: number,
     done: Done<readonly Entry[] | "compacted", StorageError>,
   ): void {
-    this.#soon(
-      done,
-      this.#entries.filter(({ index }) => index >= lo && index < hi),
-    );
+    const first = this.#entries[0]?.index ?? this.#snapshot.index + 1;
+    const found = this.#entries.filter(({ index }) => index >= lo && index < hi);
+    this.#soon(done, lo < first ? "compacted" : found);
   }
 
-  truncateBefore(): void {}
+  recordSnapshot(snapshot: SnapshotMeta, done: Done<void, StorageError>): void {
+    this.#snapshot = snapshot;
+    this.#soon(done, undefined);
+  }
+
+  truncateBefore(before: Index): void {
+    const limit = Math.min(before, this.#snapshot.index + 1);
+    this.#entries = this.#entries.filter(({ index }) => index >= limit);
+  }
 
   close(done: Done<void, StorageError>): void {
     this.#soon(done, undefined);
   }
 
-  read(_snapshot: SnapshotMeta, done: Done<Uint8Array, StorageError>): void {
-    this.#soon(done, encodeFounding(this.#founding));
+  #confEntries(): readonly Entry[] {
+    const { index: covered } = this.#snapshot;
+    return this.#entries.filter(({ kind, index }) => kind === "conf" && index > covered);
   }
 
   #soon<T>(done: Done<T, StorageError>, value: T): void {
@@ -90,8 +106,8 @@ export class FakeLogStore implements LogStore, SnapshotStore {
   }
 }
 
-function termRunsOf(snapshot: SnapshotMeta, entries: readonly Entry[]): Boot["termRuns"] {
-  const runs = [{ from: snapshot.index, term: snapshot.term }];
+function termRunsOf(entries: readonly Entry[]): Boot["termRuns"] {
+  const runs: { from: Index; term: Entry["term"] }[] = [];
   for (const { index, term } of entries) {
     if (runs.at(-1)?.term !== term) runs.push({ from: index, term });
   }

@@ -6,7 +6,7 @@ import type { Fact } from "../../../engine/state/fact.ts";
 import { type Member, must } from "../checker.ts";
 import { jobCheckers, raftCheckers } from "../checkers.ts";
 import { SimCluster } from "../cluster.ts";
-import { foundingMeta } from "../founding.ts";
+import { foundingBytes, foundingMeta } from "../founding.ts";
 import { Nemesis } from "../nemesis.ts";
 import { Observer } from "../observer.ts";
 import type { RunReport, Trace } from "../run.ts";
@@ -104,8 +104,13 @@ export class NodeSimulation {
   }
 
   #machine({ nodeId }: Member): Machine {
+    const nodeIds = Array.from(
+      { length: this.#profile.nodeCount },
+      (_, at) => `n${at + 1}` as NodeId,
+    );
     return new Machine({
       nodeId,
+      founding: foundingBytes(nodeIds),
       time: this.#time,
       random: new SimRandom(this.#seed, `machine ${nodeId}`),
       onStarted: (task) => this.#observer.taskStarted(task),
@@ -121,13 +126,13 @@ export class NodeSimulation {
     return new SimNode({
       nodeId,
       peerId,
-      nodeIds: this.#observer.members.map((other) => other.nodeId),
       tickMillis: this.#profile.tickMillis,
       clock: machine.clock,
       timers: process,
       random: new SimRandom(this.#seed, `node ${peerId} life ${life}`),
       logger: this.#logger(nodeId),
       logStore: disk.open(process),
+      snapshots: machine.snapshots,
       transport: this.#cluster.network.open(peerId, process),
       taskHost: machine.host.connect(process),
       controlLink: simControlLink(this.#cluster, peerId, process),

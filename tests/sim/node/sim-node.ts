@@ -3,13 +3,11 @@ import { EXECUTOR_DEFAULTS } from "../../../engine/executor/settings.ts";
 import { createLeaderDuties, type LeaderDuties } from "../../../engine/leader/leader-duties.ts";
 import { LEADER_DEFAULTS } from "../../../engine/leader/settings.ts";
 import type { NodeId, PeerId } from "../../../engine/lib/ids.ts";
-import { ok } from "../../../engine/lib/result.ts";
 import type { Clock } from "../../../engine/platform/clock.ts";
 import type { ControlLink } from "../../../engine/platform/control-link.ts";
 import type { LogStore } from "../../../engine/platform/log-store.ts";
 import type { Logger } from "../../../engine/platform/logger.ts";
 import type { Random } from "../../../engine/platform/random.ts";
-import type { SnapshotStore } from "../../../engine/platform/snapshot-store.ts";
 import type { TaskHost } from "../../../engine/platform/task-host.ts";
 import type { Timers } from "../../../engine/platform/timers.ts";
 import type { Transport } from "../../../engine/platform/transport.ts";
@@ -20,21 +18,22 @@ import type { ClusterView } from "../../../engine/state/cluster-state.ts";
 import type { Fact } from "../../../engine/state/fact.ts";
 import { FEATURE_LEVEL_FIRST } from "../../../engine/state/feature-level.ts";
 import { specOf } from "../../../engine/state/spec-of.ts";
+import { MemorySnapshots, type SnapshotMemory } from "../../../engine/storage/memory-snapshots.ts";
 import type { Driver } from "../cluster.ts";
-import { CLUSTER_ID, foundingBytes, httpAddressOf, rpcAddressOf, storeIdOf } from "../founding.ts";
+import { CLUSTER_ID, httpAddressOf, rpcAddressOf, storeIdOf } from "../founding.ts";
 
 export const ELECTION_TICKS = 10;
 
 export type SimNodeOptions = {
   readonly nodeId: NodeId;
   readonly peerId: PeerId;
-  readonly nodeIds: readonly NodeId[];
   readonly tickMillis: number;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
   readonly logger: Logger;
   readonly logStore: LogStore;
+  readonly snapshots: SnapshotMemory;
   readonly transport: Transport;
   readonly taskHost: TaskHost;
   readonly controlLink: ControlLink;
@@ -49,9 +48,7 @@ export class SimNode implements Driver {
 
   constructor(options: SimNodeOptions) {
     const { nodeId, peerId, clock, timers, random, logger, logStore, transport } = options;
-    const snapshots: SnapshotStore = {
-      read: (_, done) => timers.soon(() => done(ok(foundingBytes(options.nodeIds)))),
-    };
+    const snapshots = new MemorySnapshots(timers, options.snapshots);
     this.replica = createReplica({
       nodeId,
       peerId,

@@ -115,6 +115,17 @@ export class SimDisk {
     return this.#random.between(0.05, 2);
   }
 
+  /** For `SimLogStore` only. A crash before `done` loses the record, and only that. */
+  record(snapshot: SnapshotMeta, done: Done<void, StorageError>): void {
+    const life = this.#life;
+    this.#time.after(this.#fsyncMillis(), () => {
+      if (life !== this.#life) return;
+      this.written.snapshot = snapshot;
+      this.durable.snapshot = snapshot;
+      done(ok(undefined));
+    });
+  }
+
   /** For `SimLogStore` only. */
   submit(persist: PersistJob, done: Done<void, StorageError>): void {
     const job = this.written.chained(persist);
@@ -207,6 +218,11 @@ class SimLogStore implements LogStore {
       }
       done(ok(firstBytes(entries, maxBytes)));
     });
+  }
+
+  recordSnapshot(snapshot: SnapshotMeta, done: Done<void, StorageError>): void {
+    this.#process.portCalled();
+    this.#disk.record(snapshot, (result) => this.#process.arrive(() => done(result)));
   }
 
   truncateBefore(): void {

@@ -23,34 +23,38 @@ const FOUNDING_CHAIN = 1;
 
 /** The contents of one log, after the founding snapshot. Used for what is written and what is durable. */
 export class LogImage {
-  readonly snapshot: SnapshotMeta;
+  /** What the log starts after. */
+  readonly #base: SnapshotMeta;
+  /** The newest snapshot that is recorded: a process that opens the log begins with it. */
+  snapshot: SnapshotMeta;
   hardState: HardState | null = null;
   #entries: ChainedEntry[] = [];
 
-  constructor(snapshot: SnapshotMeta) {
-    this.snapshot = snapshot;
+  constructor(founding: SnapshotMeta) {
+    this.#base = founding;
+    this.snapshot = founding;
   }
 
   get lastIndex(): Index {
-    return (this.snapshot.index + this.#entries.length) as Index;
+    return (this.#base.index + this.#entries.length) as Index;
   }
 
   get lastTerm(): Term {
-    return this.#entries.at(-1)?.entry.term ?? this.snapshot.term;
+    return this.#entries.at(-1)?.entry.term ?? this.#base.term;
   }
 
   at(index: number): ChainedEntry | undefined {
-    return this.#entries[index - this.snapshot.index - 1];
+    return this.#entries[index - this.#base.index - 1];
   }
 
   /** Null when there is no such entry. */
   chainAt(index: number): number | null {
-    if (index === this.snapshot.index) return FOUNDING_CHAIN;
+    if (index === this.#base.index) return FOUNDING_CHAIN;
     return this.at(index)?.chain ?? null;
   }
 
   termAt(index: number): Term | null {
-    if (index === this.snapshot.index) return this.snapshot.term;
+    if (index === this.#base.index) return this.#base.term;
     return this.at(index)?.entry.term ?? null;
   }
 
@@ -70,7 +74,7 @@ export class LogImage {
     const first = job.entries[0];
     if (first === undefined) return;
     assert(first.entry.index <= this.lastIndex + 1, "a persist job leaves no hole in the log");
-    this.#entries.length = first.entry.index - this.snapshot.index - 1;
+    this.#entries.length = first.entry.index - this.#base.index - 1;
     this.#entries.push(...job.entries);
   }
 
@@ -83,12 +87,13 @@ export class LogImage {
   }
 
   copyFrom(other: LogImage): void {
+    this.snapshot = other.snapshot;
     this.hardState = other.hardState;
     this.#entries = [...other.#entries];
   }
 
   slice(lo: Index, hi: Index): readonly Entry[] {
-    const base = this.snapshot.index + 1;
+    const base = this.#base.index + 1;
     return this.#entries.slice(lo - base, hi - base).map(({ entry }) => entry);
   }
 
@@ -99,12 +104,13 @@ export class LogImage {
     for (const { index, term } of entries) {
       if (termRuns.at(-1)?.term !== term) termRuns.push({ from: index, term });
     }
+    const covered = this.snapshot.index;
     return {
       hardState: this.hardState,
       snapshot: this.snapshot,
-      applied: this.snapshot.index,
+      applied: covered,
       termRuns,
-      confEntries: entries.filter((entry) => entry.kind === "conf"),
+      confEntries: entries.filter(({ kind, index }) => kind === "conf" && index > covered),
       tail: tailLength === 0 ? [] : entries.slice(-tailLength),
       lastIndex: this.lastIndex,
       damaged,
