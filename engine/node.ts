@@ -1,4 +1,5 @@
 import { availableParallelism, freemem, loadavg, totalmem } from "node:os";
+import { join } from "node:path";
 import { credentials } from "@grpc/grpc-js";
 import { createApi } from "./api/api.ts";
 import { createControlLink } from "./api/control-link.ts";
@@ -20,11 +21,15 @@ import type { Logger } from "./platform/logger.ts";
 import type { OutputReader } from "./platform/output-reader.ts";
 import type { SnapshotStore } from "./platform/snapshot-store.ts";
 import type { TaskHost } from "./platform/task-host.ts";
+import { recordedRaft } from "./raft/recorded-raft.ts";
+import type { RecordKeeper } from "./raft/recording.ts";
 import { createReplica } from "./replica/create-replica.ts";
 import type { Replica } from "./replica/replica.ts";
 import type { TlsIdentity } from "./security/certificate-files.ts";
 import { FEATURE_LEVEL } from "./state/feature-level.ts";
 import { specOf } from "./state/spec-of.ts";
+import { LastInputs } from "./storage/last-inputs.ts";
+import { RecordingFile } from "./storage/recording-file.ts";
 import { stepsDown } from "./task-host/steps-down.ts";
 import { GrpcLeaderLink } from "./transport/grpc-leader-link.ts";
 import { GrpcOutputLink } from "./transport/grpc-output-link.ts";
@@ -43,6 +48,8 @@ export type NodeParts = {
   /** `host:port`, as the other members reach it; it listens there. */
   readonly rpcAddress: string;
   readonly httpAddress: string;
+  /** Where a broken invariant leaves the inputs that led to it. */
+  readonly directory: string;
   readonly tls: TlsIdentity;
   readonly logStore: LogStore;
   readonly snapshots: SnapshotStore;
@@ -115,16 +122,38 @@ function consensus(parts: NodeParts, platform: Platform) {
     timers: platform.timers,
     random: platform.random,
   });
+  const keepers = recordKeepers(parts);
   const replica = createReplica({
     ...identity,
+    createRaft: (config, boot) => recordedRaft(config, boot, keepers),
     tickMillis: config.tickMillis,
     electionTicks: config.electionTicksMin,
     heartbeatTicks: config.heartbeatTicks,
+    campaigns: config.campaigns,
     maxWaitingProposals: PROPOSALS_MAX,
     commitWaitMillis: COMMIT_WAIT_MILLIS,
     platform: { ...platform, logStore, snapshots, transport, logger },
   });
   return { replica, transport };
+}
+
+const LAST_INPUTS_FILE = "broken.nlrec";
+
+/** The last inputs, always and in memory; everything, to a file, where that was asked for. */
+function recordKeepers({ directory, config, version, logger }: NodeParts): RecordKeeper[] {
+  const lastInputs = new LastInputs({
+    path: join(directory, LAST_INPUTS_FILE),
+    version,
+    onBroken: (said) =>
+      "path" in said
+        ? logger.log("error", `a bug in nl; replay with: bun run replay ${said.path}`)
+        : logger.log("error", said.reason),
+  });
+  if (config.record === null) return [lastInputs];
+  const { path, maxBytes } = config.record;
+  logger.log("info", "recording every input of the Raft core", { path, maxBytes });
+  const onFailed = (reason: string) => logger.log("error", reason);
+  return [lastInputs, new RecordingFile({ path, maxBytes, version, onFailed })];
 }
 
 type Platform = {

@@ -19,7 +19,7 @@ import { WorkerLogStore } from "./storage/worker-log-store.ts";
 
 type Opened = Pick<
   NodeParts,
-  "identity" | "rpcAddress" | "httpAddress" | "tls" | "logStore" | "snapshots"
+  "identity" | "rpcAddress" | "httpAddress" | "directory" | "tls" | "logStore" | "snapshots"
 >;
 
 /** What a node's directory says about it: who it is, where it listens, its keys and its log. */
@@ -35,6 +35,7 @@ export async function openNode(directory: string): Promise<Result<Opened, NlErro
   return ok({
     identity: identity.value,
     ...addresses.value,
+    directory,
     tls: tls.value,
     logStore: new WorkerLogStore({ directory, expected: { clusterId, nodeId } }),
     snapshots: new SnapshotFiles(join(directory, "snapshots")),

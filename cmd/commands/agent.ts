@@ -1,8 +1,9 @@
 import { writeSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { bunLogger, type NodeLogger } from "../../engine/bun-platform.ts";
 import { defaultNodeConfig, type NodeConfig } from "../../engine/config/node-config.ts";
+import { parseSize } from "../../engine/config/sizes.ts";
 import { command } from "../command.ts";
 import type { Invocation } from "../invocation.ts";
 import { DRIVERS } from "../local/driver-names.ts";
@@ -25,6 +26,20 @@ export const agent = command({
     roles: { type: "string", valueHint: "LIST", description: "server, or server,worker (default)" },
     driver: { type: "string", valueHint: "NAME", description: `${DRIVERS.join(", ")}` },
     slots: { type: "string", valueHint: "N", description: "Tasks at a time (default 2 a core)" },
+    "no-campaign": {
+      type: "boolean",
+      description: "Lead only when told to: never by itself",
+    },
+    record: {
+      type: "string",
+      valueHint: "FILE",
+      description: "Record every input of the Raft core, for replay",
+    },
+    "record-bytes": {
+      type: "string",
+      valueHint: "SIZE",
+      description: "Keep the last so much of it (default 256Mi)",
+    },
     "log-level": { type: "string", valueHint: "LEVEL", description: "debug, info, warn or error" },
   },
   run: runAgent,
@@ -61,7 +76,30 @@ function configOf(invocation: Invocation): NodeConfig {
     throw new UsageError(`unknown driver "${choice}"`, `one of: ${DRIVERS.join(", ")}`);
   }
   const slots = invocation.integer("slots", 1, 10_000) ?? base.slots;
-  return { ...base, slots, drivers: { ...base.drivers, choice: known } };
+  return {
+    ...base,
+    slots,
+    campaigns: !invocation.isSet("no-campaign"),
+    drivers: { ...base.drivers, choice: known },
+    record: recordOf(invocation),
+  };
+}
+
+const RECORD_SIZE = "256Mi";
+const RECORD_BYTES_MIN = 1024 * 1024;
+
+function recordOf(invocation: Invocation): NodeConfig["record"] {
+  const path = invocation.text("record");
+  const size = invocation.text("record-bytes");
+  if (path === null) {
+    if (size !== null) throw new UsageError("--record-bytes needs --record FILE");
+    return null;
+  }
+  const maxBytes = parseSize(size ?? RECORD_SIZE);
+  if (!maxBytes.ok || maxBytes.value < RECORD_BYTES_MIN) {
+    throw new UsageError(`--record-bytes takes a size of at least 1Mi, not "${size}"`);
+  }
+  return { path: resolve(path), maxBytes: maxBytes.value };
 }
 
 function rolesOf(invocation: Invocation): "server" | "server,worker" {
@@ -103,7 +141,7 @@ async function serve(options: Serving): Promise<number> {
     if (stopping.aborted) resolve("asked");
     stopping.addEventListener("abort", () => resolve("asked"), { once: true });
   });
-  const end = await Promise.race([asked, node.failed]);
+  const end = await Promise.race([asked, node.failed, bug()]);
   if (end === "asked") {
     logger.log("info", "stopping; tasks go on");
     await node.stop();
@@ -112,6 +150,14 @@ async function serve(options: Serving): Promise<number> {
   logger.log("error", end.reason);
   world.err(`error: ${end.reason}\n`);
   return end.error === null ? EXIT_FAILED : EXIT_DISK;
+}
+
+/** What broke an invariant inside of the loop: the node stops, it does not guess. */
+function bug(): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  process.once("uncaughtException", reject);
+  process.once("unhandledRejection", reject);
+  return promise;
 }
 
 async function taskHostOf({ directory, config, logger }: Serving, nodeId: string) {

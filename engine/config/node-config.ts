@@ -10,6 +10,8 @@ export type NodeConfig = {
   readonly electionTicksMin: number;
   readonly electionTicksMax: number;
   readonly heartbeatTicks: number;
+  /** False: leads only when leadership is handed to it. */
+  readonly campaigns: boolean;
   readonly workerHeartbeatMillis: number;
   /** Silence after which a node gets no new work, and after which it is lost. */
   readonly suspectMillis: number;
@@ -20,6 +22,8 @@ export type NodeConfig = {
   /** Tasks at a time on this node. */
   readonly slots: number;
   readonly drivers: DriverPolicy;
+  /** Where every input of the Raft core is recorded, for `bun run replay`; null = nowhere. */
+  readonly record: { readonly path: string; readonly maxBytes: number } | null;
 };
 
 export type Profile = "development" | "staging" | "production";
@@ -49,6 +53,7 @@ export function defaultNodeConfig(machine: {
     // A round every 200 ms: an idle leader stays below 1.5 % of a core, and an election still needs
     // five lost rounds. News travel at once, not with heartbeats.
     heartbeatTicks: 2,
+    campaigns: true,
     workerHeartbeatMillis: 2_000,
     suspectMillis: 10_000,
     lostMillis: 30_000,
@@ -56,6 +61,7 @@ export function defaultNodeConfig(machine: {
     leaseKillMillis: 25_000,
     slots: SLOTS_PER_CORE * machine.cores,
     drivers: { choice: "auto", plainAllowed: machine.profile === "development" },
+    record: null,
   };
 }
 

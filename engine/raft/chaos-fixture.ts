@@ -1,5 +1,14 @@
 import type { PeerId, Term } from "../lib/ids.ts";
-import { bootFrom, bytes, conf, peer, snapshotAt, TestNode, text } from "./cluster-fixture.ts";
+import {
+  bootFrom,
+  bytes,
+  type Create,
+  conf,
+  peer,
+  snapshotAt,
+  TestNode,
+  text,
+} from "./cluster-fixture.ts";
 import type { ConfOp, Entry, Message, Rng } from "./types.ts";
 
 /** A seeded generator (mulberry32): the same seed gives the same run. */
@@ -50,14 +59,14 @@ export class Chaos {
   /** In even seeds disks lose what was on them. */
   readonly #damages: boolean;
 
-  constructor(seed: number) {
+  constructor(seed: number, create?: Create) {
     this.rng = new SeededRng(seed);
     this.#damages = seed % 2 === 0;
     const founders = conf(IDS.slice(0, 3));
     for (const id of IDS) {
       const boot = bootFrom(id <= 3 ? snapshotAt(1, founders) : null);
       const options = { electionTicks: 10, heartbeatTicks: 1, rng: this.rng };
-      this.nodes.set(peer(id), new TestNode({ id: peer(id), ...options, ...LIMITS }, boot));
+      this.nodes.set(peer(id), new TestNode({ id: peer(id), ...options, ...LIMITS }, boot, create));
     }
   }
 

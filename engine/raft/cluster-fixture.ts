@@ -47,6 +47,9 @@ export function bootFrom(snapshot: SnapshotMeta | null): Boot {
   };
 }
 
+/** How a core comes to be: recorded, for instance. */
+export type Create = (config: RaftConfig, boot: Boot) => Raft;
+
 /** One node with a disk that keeps what was written, and hands of its own: nothing is automatic. */
 export class TestNode {
   raft: Raft;
@@ -59,11 +62,14 @@ export class TestNode {
   /** Of the state machine: what a snapshot of now would carry. */
   state: SnapshotMeta;
 
-  constructor(config: RaftConfig, boot: Boot) {
+  readonly #create: Create;
+
+  constructor(config: RaftConfig, boot: Boot, create: Create = createRaft) {
     this.config = config;
+    this.#create = create;
     this.boot = boot;
     this.state = boot.snapshot ?? snapshotAt(0, conf([]));
-    this.raft = createRaft(config, boot);
+    this.raft = create(config, boot);
   }
 
   get id(): PeerId {
@@ -144,7 +150,7 @@ export class TestNode {
       damaged,
     };
     this.applied.length = 0;
-    this.raft = createRaft(this.config, this.boot);
+    this.raft = this.#create(this.config, this.boot);
   }
 
   lastRead(): Effects["reads"][number] | undefined {

@@ -1,6 +1,7 @@
 import { type Index, NOBODY, type PeerId, type Term } from "../lib/ids.ts";
 import { bootCommit, bootConf, bootHardState, type PendingConf } from "./boot-state.ts";
-import { RaftLog } from "./log.ts";
+import { copyPlain } from "./copy-plain.ts";
+import { type LogImage, RaftLog } from "./log.ts";
 import type { Options } from "./options.ts";
 import { ZERO } from "./positions.ts";
 import type { Progress } from "./progress.ts";
@@ -146,10 +147,10 @@ export type Core = {
 const NO_TERM = 0 as Term;
 
 export function createCore(options: Options, boot: Boot): Core {
-  const log = new RaftLog(boot);
+  const log = RaftLog.fromBoot(boot);
   const hardState = bootHardState(boot, log.lastTerm);
   const commit = bootCommit(boot, log.lastIndex);
-  const core: Core = {
+  return withLookups({
     id: options.id,
     options,
     log,
@@ -181,6 +182,27 @@ export function createCore(options: Options, boot: Boot): Core {
     damage: boot.damaged ? { lostTerm: NO_TERM, lostSession: 0, wholeAt: ZERO } : null,
     snapshot: boot.snapshot,
     out: createOutbox({ role: "follower", term: hardState.term, leader: NOBODY }),
+  });
+}
+
+/** Everything a node is at one moment, but for its options: plain data that shares nothing. */
+export type CoreImage = Omit<Core, "options" | "log" | "matchOf" | "readAckOf"> & {
+  readonly log: LogImage;
+};
+
+export function imageOf({ options, log, matchOf, readAckOf, ...fields }: Core): CoreImage {
+  return { ...copyPlain(fields), log: log.image() };
+}
+
+/** The same node again: given the same inputs it does the same. */
+export function coreFromImage(options: Options, image: CoreImage): Core {
+  const { log, ...fields } = image;
+  return withLookups({ ...copyPlain(fields), options, log: RaftLog.fromImage(log) });
+}
+
+function withLookups(fields: Omit<Core, "matchOf" | "readAckOf">): Core {
+  const core: Core = {
+    ...fields,
     matchOf: (id) => (id === core.id ? core.log.durable : (core.progress.get(id)?.match ?? 0)),
     readAckOf: (id) => (id === core.id ? core.reads.seq : (core.progress.get(id)?.readAck ?? 0)),
   };

@@ -8,7 +8,7 @@ const NO_LIMIT = Number.POSITIVE_INFINITY;
 
 /** A log after a snapshot at 1 (term 1) with entries of these terms from 2 on, all durable. */
 function logOf(...terms: readonly number[]): RaftLog {
-  const log = new RaftLog(bootFrom(snapshotAt(1, conf([1]))));
+  const log = RaftLog.fromBoot(bootFrom(snapshotAt(1, conf([1]))));
   for (const [place, term] of terms.entries()) log.append(entry(place + 2, term));
   log.handOut(1);
   log.persisted(1);
@@ -146,7 +146,7 @@ describe("log", () => {
       lastIndex: at(7),
     };
 
-    const log = new RaftLog(boot);
+    const log = RaftLog.fromBoot(boot);
 
     expect([log.firstIndex, log.lastIndex, log.durable]).toEqual([at(4), at(7), at(7)]);
     expect([log.isCached(at(5)), log.isCached(at(6))]).toEqual([false, true]);

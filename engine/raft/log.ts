@@ -1,7 +1,8 @@
 import { assert } from "../lib/assert.ts";
 import { following, type Index, type Term } from "../lib/ids.ts";
+import { copyPlain } from "./copy-plain.ts";
 import { greater, lesser, preceding, ZERO } from "./positions.ts";
-import { TermRuns } from "./term-runs.ts";
+import { TermRuns, type TermRunsImage } from "./term-runs.ts";
 import type { Boot, Entry, Seq } from "./types.ts";
 
 /** What an entry costs besides its data, in messages and in the cache. */
@@ -12,6 +13,16 @@ export const TAIL_SOFT_BYTES_MAX = 16 * 1024 * 1024;
 export const TAIL_HARD_BYTES_MAX = 64 * 1024 * 1024;
 
 export const entryBytes = (entry: Entry): number => entry.data.length + ENTRY_OVERHEAD_BYTES;
+
+/** Everything a log knows. Entries never change, so they are shared. */
+export type LogImage = {
+  readonly terms: TermRunsImage;
+  readonly cache: readonly Entry[];
+  readonly cacheFrom: Index;
+  readonly durable: Index;
+  readonly unsaved: Index;
+  readonly underWay: readonly { readonly seq: Seq; readonly last: Index }[];
+};
 
 export type Position = { readonly index: Index; readonly term: Term };
 
@@ -30,20 +41,45 @@ export class RaftLog {
   /** First index that no persist job has carried yet. */
   #unsaved: Index;
   /** Last entry of each job under way. A truncation lowers them: the ABA guard of contract 10. */
-  #underWay: { readonly seq: Seq; last: Index }[] = [];
+  #underWay: { readonly seq: Seq; last: Index }[];
 
-  constructor(boot: Boot) {
-    this.#terms = TermRuns.fromBoot(boot);
-    const isCovered = boot.lastIndex < this.#terms.last;
-    this.#cache = isCovered ? [] : boot.tail.filter(({ index }) => index >= this.firstIndex);
-    this.#cacheFrom = this.#cache[0]?.index ?? following(this.lastIndex);
+  private constructor(terms: TermRuns, image: Omit<LogImage, "terms">) {
+    this.#terms = terms;
+    this.#cache = [...image.cache];
+    this.#cacheFrom = image.cacheFrom;
     for (const entry of this.#cache) this.#cacheBytes += entryBytes(entry);
     assert(
       this.#cacheFrom + this.#cache.length === this.lastIndex + 1,
-      "the tail given at boot ends with the last entry",
+      "the tail of the log ends with the last entry",
     );
-    this.#durable = this.lastIndex;
-    this.#unsaved = following(this.lastIndex);
+    this.#durable = image.durable;
+    this.#unsaved = image.unsaved;
+    this.#underWay = image.underWay.map(copyPlain);
+  }
+
+  static fromBoot(boot: Boot): RaftLog {
+    const terms = TermRuns.fromBoot(boot);
+    const { anchor, last } = terms;
+    const isCovered = boot.lastIndex < last;
+    const cache = isCovered ? [] : boot.tail.filter(({ index }) => index > anchor.index);
+    const next = following(last);
+    const cacheFrom = cache[0]?.index ?? next;
+    return new RaftLog(terms, { cache, cacheFrom, durable: last, unsaved: next, underWay: [] });
+  }
+
+  static fromImage({ terms, ...image }: LogImage): RaftLog {
+    return new RaftLog(TermRuns.fromImage(terms), image);
+  }
+
+  image(): LogImage {
+    return {
+      terms: this.#terms.image(),
+      cache: this.#cache.slice(this.#cacheHead),
+      cacheFrom: this.#cacheFrom,
+      durable: this.#durable,
+      unsaved: this.#unsaved,
+      underWay: this.#underWay.map(copyPlain),
+    };
   }
 
   get firstIndex(): Index {

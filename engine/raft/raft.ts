@@ -2,11 +2,11 @@ import { assert, unreachable } from "../lib/assert.ts";
 import { type Index, NOBODY, type PeerId } from "../lib/ids.ts";
 import { onApplied, onFetchedForApply } from "./apply.ts";
 import { advanceCommit } from "./commit.ts";
-import { type Core, createCore, trace } from "./core.ts";
+import { type Core, type CoreImage, coreFromImage, createCore, imageOf, trace } from "./core.ts";
 import { healWhenWhole } from "./damage.ts";
 import { campaign } from "./election.ts";
 import { onFetchedForMember } from "./flush.ts";
-import { checkedOptions } from "./options.ts";
+import { checkedOptions, type Options } from "./options.ts";
 import { notePersisted } from "./persist.ts";
 import { onPropose, onProposeConf } from "./propose.ts";
 import { onRead } from "./read-index.ts";
@@ -37,15 +37,27 @@ export class RaftConfigError extends Error {
   override readonly name = "RaftConfigError";
 }
 
+/** A node that a recording can begin with in the middle of its life. */
+export type ImagedRaft = Raft & { image(): CoreImage };
+
 /** One Raft node, as loaded from disk. Throws `RaftConfigError` for a configuration that cannot work. */
-export function createRaft(config: RaftConfig, boot: Boot): Raft {
+export function createRaft(config: RaftConfig, boot: Boot): ImagedRaft {
+  return new RaftNode(createCore(optionsOf(config), boot));
+}
+
+/** The node that `image` was taken of, to go on from there: for replay, never from disk. */
+export function restoreRaft(config: RaftConfig, image: CoreImage): ImagedRaft {
+  return new RaftNode(coreFromImage(optionsOf(config), image));
+}
+
+function optionsOf(config: RaftConfig): Options {
   const options = checkedOptions(config);
   if (!options.ok) throw new RaftConfigError(options.error);
-  return new RaftNode(createCore(options.value, boot));
+  return options.value;
 }
 
 /** The one door in. Nothing is re-entrant, and after a broken invariant nothing works any more. */
-class RaftNode implements Raft {
+class RaftNode implements ImagedRaft {
   readonly #core: Core;
   #busy = false;
 
@@ -105,6 +117,11 @@ class RaftNode implements Raft {
 
   status(): Status {
     return statusOf(this.#core);
+  }
+
+  image(): CoreImage {
+    assert(!this.#busy, "an image is taken between two inputs");
+    return imageOf(this.#core);
   }
 
   input(input: Input): ProposeResult | null {

@@ -1,5 +1,6 @@
 import { assert } from "../lib/assert.ts";
 import { following, type Index, type Term } from "../lib/ids.ts";
+import { copyPlain } from "./copy-plain.ts";
 import { preceding, ZERO } from "./positions.ts";
 import type { Boot } from "./types.ts";
 
@@ -7,6 +8,12 @@ const NO_TERM = 0 as Term;
 
 type Position = { readonly index: Index; readonly term: Term };
 type Run = { from: Index; readonly term: Term };
+
+export type TermRunsImage = {
+  readonly anchor: Position;
+  readonly last: Index;
+  readonly runs: readonly Run[];
+};
 
 /** The term of every kept entry, one row per term: a lookup costs O(log terms) and no disk. */
 export class TermRuns {
@@ -35,6 +42,14 @@ export class TermRuns {
     const terms = new TermRuns({ index: anchor.index, term: anchor.term }, boot.lastIndex, runs);
     terms.#dropRunsBefore(following(anchor.index));
     return terms;
+  }
+
+  static fromImage({ anchor, last, runs }: TermRunsImage): TermRuns {
+    return new TermRuns({ ...anchor }, last, runs.map(copyPlain));
+  }
+
+  image(): TermRunsImage {
+    return { anchor: { ...this.anchor }, last: this.last, runs: this.#runs.map(copyPlain) };
   }
 
   get lastTerm(): Term {

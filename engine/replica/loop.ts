@@ -60,12 +60,14 @@ export class Loop {
     const { random, clock, transport, timers } = options.platform;
     this.#options = options;
     this.#listeners = listeners;
-    this.raft = createRaft(
+    const create = options.createRaft ?? createRaft;
+    this.raft = create(
       {
         id: options.peerId,
         electionTicks: options.electionTicks,
         heartbeatTicks: options.heartbeatTicks,
         rng: random,
+        campaigns: options.campaigns ?? true,
         ...(options.trace === undefined ? {} : { trace: options.trace }),
       },
       booted.boot,
@@ -230,6 +232,7 @@ export class Loop {
   /** A candidacy that is under way is left alone: to ask again would only begin it anew. */
   #hurry(): void {
     const isDue = this.#failover.takeCampaign(this.role.leader);
+    if (this.#options.campaigns === false) return;
     if (isDue && this.role.role !== "candidate") this.raft.input({ kind: "campaign" });
   }
 

@@ -8,7 +8,16 @@ import type { Random } from "../platform/random.ts";
 import type { SnapshotStore } from "../platform/snapshot-store.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { Transport } from "../platform/transport.ts";
-import type { Entry, Role, Status, TraceEvent, TransferOutcome } from "../raft/types.ts";
+import type {
+  Boot,
+  Entry,
+  Raft,
+  RaftConfig,
+  Role,
+  Status,
+  TraceEvent,
+  TransferOutcome,
+} from "../raft/types.ts";
 import type { ClusterView } from "../state/cluster-state.ts";
 import type { CommandBody, Outcome } from "../state/command.ts";
 import type { Fact } from "../state/fact.ts";
@@ -23,10 +32,14 @@ export type ReplicaOptions = {
   readonly tickMillis: number;
   readonly electionTicks: number;
   readonly heartbeatTicks: number;
+  /** False: leads only when leadership is handed to it. */
+  readonly campaigns?: boolean;
   /** Proposals waiting to enter the log; drained every turn. */
   readonly maxWaitingProposals: number;
   /** After this a proposal is answered `indefinite`: it may still happen. */
   readonly commitWaitMillis: number;
+  /** How the core comes to be; recorded, for instance. */
+  readonly createRaft?: (config: RaftConfig, boot: Boot) => Raft;
   /** Every state transition of the core, for the simulator and replay. */
   readonly trace?: (event: TraceEvent) => void;
   readonly platform: {

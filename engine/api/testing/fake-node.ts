@@ -27,7 +27,7 @@ export class FakeNode {
   constructor(
     options: { readonly size?: number; readonly replica?: Partial<ReplicaOptions> } = {},
   ) {
-    this.cluster = new FakeCluster(options.size ?? 1, options.replica);
+    this.cluster = new FakeCluster(options.size ?? 1, () => options.replica ?? {});
     this.cluster.start();
     const { replica, nodeId } = this.cluster.leader();
     const { clock, timers } = this.cluster.world;

@@ -1,4 +1,5 @@
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { bunRandom, bunTimers } from "../../bun-platform.ts";
 import { connect, type GrpcClient } from "../../client/grpc-client.ts";
 import { defaultNodeConfig } from "../../config/node-config.ts";
@@ -64,6 +65,7 @@ export class LiveCluster {
         identity: { ...member, clusterId: CLUSTER_ID },
         rpcAddress: member.rpcAddress,
         httpAddress: member.httpAddress,
+        directory: tmpdir(),
         tls: { ...value(leaf), caPem: cluster.authority.certificatePem },
         logStore: new MemoryLogStore({ timers, snapshot: fresh.snapshot }),
         snapshots: new MemorySnapshots(timers, snapshots),

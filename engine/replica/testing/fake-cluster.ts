@@ -7,12 +7,14 @@ import type { Replica, ReplicaOptions } from "../replica.ts";
 import { FakeLogStore } from "./fake-log-store.ts";
 import { FakeNetwork } from "./fake-network.ts";
 import { FakeWorld } from "./fake-world.ts";
+import { FreezableTimers } from "./freezable-timers.ts";
 
 export type FakeNode = {
   readonly nodeId: NodeId;
   readonly peerId: PeerId;
   readonly replica: Replica;
   readonly store: FakeLogStore;
+  readonly timers: FreezableTimers;
 };
 
 const silent: Logger = { log: () => {} };
@@ -23,12 +25,14 @@ export class FakeCluster {
   readonly network = new FakeNetwork(this.world);
   readonly nodes: FakeNode[] = [];
   readonly #founding: Founding;
+  readonly #optionsOf: (nodeId: NodeId) => Partial<ReplicaOptions>;
 
-  constructor(size: number, options: Partial<ReplicaOptions> = {}) {
+  constructor(size: number, optionsOf: (nodeId: NodeId) => Partial<ReplicaOptions> = () => ({})) {
     this.#founding = foundingOf(size);
+    this.#optionsOf = optionsOf;
     for (const { nodeId, peerId } of this.#founding.members) {
       const store = new FakeLogStore(this.world, this.#founding);
-      this.nodes.push(this.#create({ nodeId, peerId, store }, options));
+      this.nodes.push(this.#create({ nodeId, peerId, store }));
     }
   }
 
@@ -50,18 +54,16 @@ export class FakeCluster {
 
   /** A new process on the same disk. `onStarted` is called before it has applied its log. */
   restart(node: FakeNode, onStarted: (next: FakeNode) => void = () => {}): FakeNode {
-    const next = this.#create(node, {});
+    const next = this.#create(node);
     this.nodes[this.nodes.indexOf(node)] = next;
     next.replica.start(() => onStarted(next));
     this.world.advance(10);
     return next;
   }
 
-  #create(
-    node: Pick<FakeNode, "nodeId" | "peerId" | "store">,
-    options: Partial<ReplicaOptions>,
-  ): FakeNode {
-    const { clock, timers, random } = this.world;
+  #create(node: Pick<FakeNode, "nodeId" | "peerId" | "store">): FakeNode {
+    const { clock, random } = this.world;
+    const timers = new FreezableTimers(this.world.timers);
     const { nodeId, peerId, store } = node;
     const transport = this.network.transportOf(peerId);
     const replica = createReplica({
@@ -82,9 +84,9 @@ export class FakeCluster {
         transport,
         logger: silent,
       },
-      ...options,
+      ...this.#optionsOf(nodeId),
     });
-    return { nodeId, peerId, store, replica };
+    return { nodeId, peerId, store, timers, replica };
   }
 }
 

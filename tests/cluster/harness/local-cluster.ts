@@ -130,9 +130,9 @@ export class LocalCluster {
   }
 
   /** Starts a node that takes no work. */
-  serve(id: string): number {
+  serve(id: string, ...flags: readonly string[]): number {
     this.#lab.requireOpen();
-    return startAgent(this.root, id, ["--roles", "server"]);
+    return startAgent(this.root, id, ["--roles", "server", ...flags]);
   }
 
   /** Starts a node again whose jobs are plain processes. */
