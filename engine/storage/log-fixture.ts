@@ -39,11 +39,13 @@ export const newNode = (name = "n1"): NewNode => ({
 
 /** A data directory in a folder of its own, both gone after `remove`. */
 export class Scratch {
-  readonly root: string = mkdtempSync(join(tmpdir(), "nl-storage-"));
-  readonly directory: string = join(this.root, "n1");
+  readonly root: string;
+  readonly directory: string;
   #copies = 0;
 
-  constructor() {
+  constructor(parent: string = tmpdir()) {
+    this.root = mkdtempSync(join(parent, "nl-storage-"));
+    this.directory = join(this.root, "n1");
     must(initDataDirectory({ ...newNode(), directory: this.directory }));
   }
 

@@ -87,7 +87,8 @@ function checkOwnership(db: Database, path: string): void {
   if (applicationId !== APPLICATION_ID) {
     throw new StorageFault(
       "foreign",
-      `${path} is not a log of nl; nothing was changed: choose another data directory`,
+      `${path} is not a log of nl, or its first page is damaged; nothing was changed: choose ` +
+        "another data directory, or see what can be saved: nl cluster repair --dir DIR",
     );
   }
   const version = Number(pragma(db, "user_version"));
@@ -98,7 +99,12 @@ function checkOwnership(db: Database, path: string): void {
         "nothing was changed: start it with that version of nl",
     );
   }
-  if (version < 1) throw new StorageFault("corrupt", `${path} has no schema version`);
+  if (version >= 1) return;
+  throw new StorageFault(
+    "corrupt",
+    `${path} does not say its schema version: keep the directory; what can be saved says: ` +
+      "nl cluster repair --dir DIR",
+  );
 }
 
 function pragma(db: Database, name: string): unknown {
@@ -172,12 +178,6 @@ export class LogTables {
   row(index: Index): StoredEntry | null {
     const row = this.#range.get(index, index + 1);
     return row === null ? null : toStoredEntry(row);
-  }
-
-  /** Index of the last row; 0 = none. */
-  highestIndex(): Index {
-    const row = this.#backwards.get(Number.MAX_SAFE_INTEGER);
-    return row === null ? (0 as Index) : toStoredEntry(row).entry.index;
   }
 
   put<Name extends keyof Records>(name: Name, value: Records[Name]): void {

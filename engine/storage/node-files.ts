@@ -5,6 +5,9 @@ import { join } from "node:path";
 export const nodeFiles = (directory: string) => ({
   log: join(directory, "log.sqlite"),
   wal: join(directory, "log.sqlite-wal"),
+  /** While a broken log is rebuilt; and the broken one, until its node has been repaired. */
+  rebuilt: join(directory, "log.rebuilt.sqlite"),
+  damaged: join(directory, "log.damaged.sqlite"),
   /** Who holds the lock: only to name it, the lock itself is SQLite's. */
   pid: join(directory, "log.pid"),
   mark: join(directory, "mark"),

@@ -1,10 +1,12 @@
 import { chmodSync, closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { following, type Index, NOBODY, type Term } from "../lib/ids.ts";
+import { type Index, NOBODY, type Term } from "../lib/ids.ts";
 import type { Boot, Entry, HardState, SnapshotMeta } from "../raft/types.ts";
-import { extend, isSamePosition, ORIGIN, type Position, positionOf } from "./chain.ts";
-import { type LogTables, openTables, type StoredEntry } from "./log-tables.ts";
+import { isSamePosition, type Position } from "./chain.ts";
+import { type LogTables, openTables } from "./log-tables.ts";
 import { type Identity, type Mark, MarkFile, readMark } from "./mark-file.ts";
 import { DIRECTORY_MODE, FILE_MODE, nodeFiles } from "./node-files.ts";
+import { rebuildLog } from "./rebuild-log.ts";
+import { type LogScan, scanLog } from "./scan-log.ts";
 import { StorageFault, toStorageError } from "./storage-fault.ts";
 import { countDurableFrames } from "./wal-evidence.ts";
 
@@ -29,8 +31,6 @@ export type OpenedLog = {
   readonly identity: Identity;
   readonly base: Position;
   readonly last: Position;
-  /** Above `last.index` only while unreadable rows wait to be overwritten. */
-  readonly highestIndex: Index;
   readonly snapshot: SnapshotMeta | null;
   readonly hardState: HardState | null;
   readonly damage: Damage | null;
@@ -40,7 +40,6 @@ export type OpenedLog = {
 
 /** Bytes of entries handed to the core's cache at boot. */
 const TAIL_BYTES_MAX = 4 * 1024 * 1024;
-const INDEX_MAX = Number.MAX_SAFE_INTEGER as Index;
 
 /**
  * Locks, verifies and loads one node's log. Throws `StorageFault`s and what SQLite throws; then
@@ -50,7 +49,7 @@ export function openLog(directory: string, expected: ExpectedOwner | null): Open
   const files = nodeFiles(directory);
   checkPresence(directory);
   const durableFrames = countDurableFrames(files.wal);
-  const tables = lockTables(directory);
+  let tables = lockTables(directory);
   let mark: MarkFile | null = null;
   try {
     const marked = existsSync(files.mark) ? readMark(files.mark) : null;
@@ -58,9 +57,9 @@ export function openLog(directory: string, expected: ExpectedOwner | null): Open
     takeOver(directory);
     mark = new MarkFile(files.mark);
     const isWalCut = tables.checkpoint("PASSIVE") < durableFrames;
-    const opened = load({ tables, mark, identity, isWalCut });
-    settle(opened);
-    return opened;
+    const survey = surveyLog({ tables, mark, identity, isWalCut });
+    tables = settle({ directory, tables, mark, survey });
+    return toOpened({ tables, mark, survey });
   } catch (thrown) {
     mark?.close();
     tables.close();
@@ -122,8 +121,9 @@ function checkIdentity(options: {
   readonly expected: ExpectedOwner | null;
 }): Identity {
   const { directory, tables, mark, expected } = options;
-  const identity = tables.get("identity");
-  if (identity === null || identity === "unreadable") {
+  const stored = tables.get("identity");
+  const identity = stored === "unreadable" ? (mark?.identity ?? null) : stored;
+  if (identity === null) {
     throw new StorageFault(
       "corrupt",
       `${directory} no longer says which node it is: keep it, remove the node and join a new one`,
@@ -150,15 +150,25 @@ function checkOwner(directory: string, identity: Identity, expected: ExpectedOwn
   );
 }
 
-function load(options: {
+/** What the files say, and what of it is to be believed. */
+type Survey = {
+  readonly identity: Identity;
+  readonly snapshot: SnapshotMeta | null;
+  readonly scan: LogScan;
+  readonly hardState: HardState | null;
+  readonly damage: Damage | null;
+  readonly damagedTerm: Term | null;
+};
+
+function surveyLog(options: {
   readonly tables: LogTables;
   readonly mark: MarkFile;
   readonly identity: Identity;
   readonly isWalCut: boolean;
-}): OpenedLog {
+}): Survey {
   const { tables, mark, identity, isWalCut } = options;
   const snapshot = readSnapshot(tables);
-  const scan = scanLog(tables, readBase(tables, snapshot), snapshot);
+  const scan = scanLog(tables, snapshot);
   const stored = tables.get("hard_state");
   const voted = higherVote(stored === "unreadable" ? null : stored, mark.current, snapshot);
   const fresh = isWalCut
@@ -166,20 +176,14 @@ function load(options: {
     : findDamage({ tables, mark: mark.current, scan, stored, hardState: voted });
   const hardState = clampCommit(voted, scan.last.index);
   const damagedBefore = mark.current?.damagedTerm ?? null;
-  const damage = fresh ?? (damagedBefore === null ? null : "not-yet-repaired");
   const term = hardState?.term ?? (0 as Term);
   return {
-    tables,
-    mark,
     identity,
-    base: scan.base,
-    last: scan.last,
-    highestIndex: tables.highestIndex(),
     snapshot,
+    scan,
     hardState,
-    damage,
+    damage: fresh ?? (damagedBefore === null ? null : "not-yet-repaired"),
     damagedTerm: fresh === null ? damagedBefore : term,
-    boot: toBoot({ tables, scan, snapshot, hardState, damage }),
   };
 }
 
@@ -191,51 +195,6 @@ function readSnapshot(tables: LogTables): SnapshotMeta | null {
     "the log's record of its snapshot is unreadable: keep the directory, remove this node from " +
       "the cluster and join it again as a new one",
   );
-}
-
-/** Without its record: what a log without compaction has. The chain tells whether it is so. */
-function readBase(tables: LogTables, snapshot: SnapshotMeta | null): Position {
-  const base = tables.get("base");
-  if (base !== "unreadable" && base !== null) return base;
-  return snapshot === null ? ORIGIN : positionOf(snapshot);
-}
-
-type LogScan = {
-  readonly base: Position;
-  readonly last: Position;
-  readonly termRuns: Boot["termRuns"];
-  readonly confEntries: readonly Entry[];
-  readonly isBroken: boolean;
-};
-
-/** Reads every entry once and stops at the first that does not continue the chain. */
-function scanLog(tables: LogTables, base: Position, snapshot: SnapshotMeta | null): LogScan {
-  const termRuns: { from: Index; term: Term }[] = [];
-  const confEntries: Entry[] = [];
-  let last = base;
-  let isBroken = false;
-  for (const stored of tables.range(following(base.index), INDEX_MAX)) {
-    const { entry, chain } = stored;
-    isBroken = !continues(last, stored);
-    if (isBroken) break;
-    if (entry.term !== termRuns.at(-1)?.term) {
-      termRuns.push({ from: entry.index, term: entry.term });
-    }
-    if (entry.kind === "conf" && entry.index > (snapshot?.index ?? 0)) confEntries.push(entry);
-    last = { index: entry.index, term: entry.term, chain };
-  }
-  if (snapshot === null || last.index >= snapshot.index) {
-    return { base, last, termRuns, confEntries, isBroken };
-  }
-  // What is left ends before the snapshot: of no use to anybody.
-  const start = positionOf(snapshot);
-  return { base: start, last: start, termRuns: [], confEntries: [], isBroken: true };
-}
-
-export function continues(previous: Position, stored: StoredEntry): boolean {
-  const { entry, chain } = stored;
-  if (entry.index !== previous.index + 1 || entry.term < previous.term) return false;
-  return extend(previous.chain, entry).chain === chain;
 }
 
 /** The higher of both votes: neither file alone is believed to have forgotten nothing. */
@@ -287,25 +246,55 @@ function contains(tables: LogTables, scan: LogScan, position: Position): boolean
   return isSamePosition(position, { index: entry.index, term: entry.term, chain });
 }
 
-function toBoot(loaded: {
+/**
+ * Makes durable what opening found out, before anything is written on top of it. Answers the tables
+ * to go on with: those of a broken log are made anew.
+ */
+function settle(options: {
+  readonly directory: string;
   readonly tables: LogTables;
-  readonly scan: LogScan;
-  readonly snapshot: SnapshotMeta | null;
-  readonly hardState: HardState | null;
-  readonly damage: Damage | null;
-}): Boot {
-  const { tables, scan, snapshot, hardState, damage } = loaded;
-  const lastIndex = scan.last.index;
-  return {
+  readonly mark: MarkFile;
+  readonly survey: Survey;
+}): LogTables {
+  const { directory, tables, mark, survey } = options;
+  const { identity, snapshot, hardState, damagedTerm, scan } = survey;
+  const { base, last } = scan;
+  const term = hardState?.term ?? (0 as Term);
+  const votedFor = hardState?.votedFor ?? NOBODY;
+  mark.write({ identity, term, votedFor, last, damagedTerm });
+  if (scan.isBroken) {
+    return rebuildLog(directory, tables, { identity, snapshot, hardState, base, last });
+  }
+  tables.transact(() => {
+    tables.deleteUpTo(base.index);
+    tables.put("identity", identity);
+    tables.put("base", base);
+    if (hardState !== null) tables.put("hard_state", hardState);
+  });
+  // From here on, any frame in the WAL is of this process life (`countDurableFrames`).
+  tables.checkpoint("TRUNCATE");
+  return tables;
+}
+
+function toOpened(found: {
+  readonly tables: LogTables;
+  readonly mark: MarkFile;
+  readonly survey: Survey;
+}): OpenedLog {
+  const { tables, mark, survey } = found;
+  const { identity, snapshot, hardState, damage, damagedTerm, scan } = survey;
+  const { base, last, termRuns, confEntries } = scan;
+  const boot: Boot = {
     hardState,
     snapshot,
     applied: snapshot?.index ?? (0 as Index),
-    termRuns: scan.termRuns,
-    confEntries: scan.confEntries,
+    termRuns,
+    confEntries,
     tail: readTail(tables, scan),
-    lastIndex,
+    lastIndex: last.index,
     damaged: damage !== null,
   };
+  return { tables, mark, identity, base, last, snapshot, hardState, damage, damagedTerm, boot };
 }
 
 function readTail(tables: LogTables, scan: LogScan): readonly Entry[] {
@@ -317,19 +306,4 @@ function readTail(tables: LogTables, scan: LogScan): readonly Entry[] {
     tail.push(entry);
   }
   return tail.reverse();
-}
-
-/** Makes durable what opening found out, before anything is written on top of it. */
-function settle(opened: OpenedLog): void {
-  const { tables, mark, identity, base, last, hardState, damagedTerm } = opened;
-  const term = hardState?.term ?? (0 as Term);
-  const votedFor = hardState?.votedFor ?? NOBODY;
-  mark.write({ identity, term, votedFor, last, damagedTerm });
-  tables.transact(() => {
-    tables.deleteUpTo(base.index);
-    tables.put("base", base);
-    if (hardState !== null) tables.put("hard_state", hardState);
-  });
-  // From here on, any frame in the WAL is of this process life (`countDurableFrames`).
-  tables.checkpoint("TRUNCATE");
 }

@@ -203,7 +203,23 @@ describe("a directory that is not ours to open", () => {
     must(openLogIn(scratch.directory).close());
   });
 
-  test("is refused when it is another database, or a newer schema", () => {
+  test("of another cluster is refused, although the node's name is the same", () => {
+    const expected = { clusterId: "cluster-b", nodeId: "n1" };
+    const log = new SqliteLog({
+      directory: scratch.directory,
+      expected,
+      monotonicMillis: () => 0,
+    });
+
+    expect(log.boot()).toMatchObject({
+      error: {
+        kind: "foreign",
+        detail: expect.stringContaining("of cluster cluster-a, not to n1"),
+      },
+    });
+  });
+
+  test("is refused when it is another database, or another schema", () => {
     const path = join(scratch.directory, "log.sqlite");
     const setPragma = (pragma: string): void => {
       const db = new Database(path);
@@ -214,6 +230,10 @@ describe("a directory that is not ours to open", () => {
     setPragma("user_version = 2");
     expect(logIn(scratch.directory).boot()).toMatchObject({
       error: { kind: "foreign", detail: expect.stringContaining("newer nl") },
+    });
+    setPragma("user_version = 0");
+    expect(logIn(scratch.directory).boot()).toMatchObject({
+      error: { kind: "corrupt", detail: expect.stringContaining("does not say its schema") },
     });
     setPragma("user_version = 1");
     setPragma("application_id = 7");

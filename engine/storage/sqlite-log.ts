@@ -6,7 +6,8 @@ import type { StorageError } from "../platform/log-store.ts";
 import type { Boot, Entry, HardState, PersistJob, SnapshotMeta } from "../raft/types.ts";
 import { extend, isSamePosition, ORIGIN, type Position, positionOf } from "./chain.ts";
 import { nodeFiles } from "./node-files.ts";
-import { continues, type Damage, type ExpectedOwner, type OpenedLog, openLog } from "./open-log.ts";
+import { type Damage, type ExpectedOwner, type OpenedLog, openLog } from "./open-log.ts";
+import { continues } from "./scan-log.ts";
 import { attempt, StorageFault } from "./storage-fault.ts";
 import { FRAME_BYTES, PAGE_BYTES } from "./wal-evidence.ts";
 
@@ -37,7 +38,6 @@ export class SqliteLog {
 
   #base: Position = ORIGIN;
   #last: Position = ORIGIN;
-  #highestIndex = 0 as Index;
   #snapshotIndex = 0 as Index;
   #hardState: HardState | null = null;
   #damagedTerm: Term | null = null;
@@ -68,7 +68,6 @@ export class SqliteLog {
       this.#opened = opened;
       this.#base = opened.base;
       this.#last = opened.last;
-      this.#highestIndex = opened.highestIndex;
       this.#snapshotIndex = opened.snapshot?.index ?? (0 as Index);
       this.#hardState = opened.hardState;
       this.#damagedTerm = opened.damagedTerm;
@@ -187,6 +186,7 @@ export class SqliteLog {
     if (isRewrite || isRepaired || isBehind || !isSameVote(before, this.#hardState)) {
       this.#syncMark();
     }
+    if (isRepaired) rmSync(nodeFiles(this.#options.directory).damaged, { force: true });
   }
 
   #writeJob(job: PersistJob): void {
@@ -197,7 +197,6 @@ export class SqliteLog {
       this.#base = positionOf(job.snapshot);
       tables.put("base", this.#base);
       this.#last = this.#base;
-      this.#highestIndex = this.#base.index;
       this.#snapshotIndex = job.snapshot.index;
       this.#truncateBefore = 0 as Index;
     }
@@ -205,12 +204,11 @@ export class SqliteLog {
     if (first === undefined) return;
     assert(first.index > this.#base.index, "entries are written after the start of the log");
     assert(first.index <= this.#last.index + 1, "entries leave no gap in the log");
-    if (first.index <= this.#highestIndex) {
+    if (first.index <= this.#last.index) {
       this.#last = this.#positionAt((first.index - 1) as Index);
       tables.deleteFrom(first.index);
     }
     for (const entry of job.entries) this.#append(entry);
-    this.#highestIndex = this.#last.index;
   }
 
   #append(entry: Entry): void {

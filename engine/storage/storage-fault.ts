@@ -27,14 +27,28 @@ export function attempt<T>(doing: string, work: () => T): Result<T, StorageError
 export function toStorageError(doing: string, thrown: unknown): StorageError {
   if (thrown instanceof StorageFault) return thrown.error;
   if (thrown instanceof SQLiteError) {
-    return { kind: kindOfSqlite(thrown.code ?? ""), detail: sentence(doing, thrown) };
+    const kind = kindOfSqlite(thrown.code ?? "");
+    return { kind, detail: sentence(doing, thrown, ADVICE[kind]) };
   }
   if (isSystemError(thrown)) {
-    const isFull = thrown.code === "ENOSPC" || thrown.code === "EDQUOT";
-    return { kind: isFull ? "full" : "io", detail: sentence(doing, thrown) };
+    const kind = FULL.includes(thrown.code) ? "full" : "io";
+    const isForbidden = FORBIDDEN.includes(thrown.code);
+    const advice = isForbidden ? "start it as the user who owns the directory" : ADVICE[kind];
+    return { kind, detail: sentence(doing, thrown, advice) };
   }
   throw thrown;
 }
+
+const FULL = ["ENOSPC", "EDQUOT"];
+const FORBIDDEN = ["EACCES", "EPERM"];
+
+/** What is safe to do, for the end of the sentence. */
+const ADVICE = {
+  io: "look at the disk and the kernel's log, then start the node again; nothing acked is lost",
+  full: "make room on its disk, then start the node again; nothing acked is lost",
+  corrupt: "keep the directory; what can be saved says: nl cluster repair --dir DIR",
+  locked: "stop the other process that uses it first",
+} as const;
 
 export const isMissing = (thrown: unknown): boolean =>
   isSystemError(thrown) && thrown.code === "ENOENT";
@@ -46,7 +60,7 @@ export const isMissing = (thrown: unknown): boolean =>
 const CORRUPT = ["SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT", "SQLITE_ERROR"];
 const CORRUPT_OR_BUG = ["SQLITE_CONSTRAINT", "SQLITE_MISMATCH"];
 
-function kindOfSqlite(code: string): StorageError["kind"] {
+function kindOfSqlite(code: string): keyof typeof ADVICE {
   const is = (names: readonly string[]): boolean => names.some((name) => code.startsWith(name));
   if (is(["SQLITE_FULL"])) return "full";
   if (is(["SQLITE_BUSY", "SQLITE_LOCKED"])) return "locked";
@@ -59,6 +73,10 @@ type SystemError = Error & { readonly code: string; readonly syscall: string };
 const isSystemError = (thrown: unknown): thrown is SystemError =>
   thrown instanceof Error && "code" in thrown && "syscall" in thrown;
 
-function sentence(doing: string, thrown: Error & { readonly code?: string | undefined }): string {
-  return `${doing} failed: ${thrown.message} (${thrown.code ?? "no code"})`;
+function sentence(
+  doing: string,
+  thrown: Error & { readonly code?: string | undefined },
+  advice: string,
+): string {
+  return `${doing} failed: ${thrown.message} (${thrown.code ?? "no code"}); ${advice}`;
 }
