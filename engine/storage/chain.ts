@@ -1,7 +1,7 @@
 import { assert } from "../lib/assert.ts";
+import { crc32c } from "../lib/crc32c.ts";
 import type { Index, Term } from "../lib/ids.ts";
 import type { Entry, EntryKind, SnapshotMeta } from "../raft/types.ts";
-import { crc32c } from "./crc32c.ts";
 
 /** A place in one node's log, and the checksum of everything up to it. Chains are local. */
 export type Position = { readonly index: Index; readonly term: Term; readonly chain: number };

@@ -1,5 +1,5 @@
+import { crc32c } from "../lib/crc32c.ts";
 import type { Effects, Entry, Message } from "../raft/types.ts";
-import { crc32c } from "./crc32c.ts";
 
 /** Entries that were handed out, told apart without keeping them once more. */
 type EntriesOutline = {

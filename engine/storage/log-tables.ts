@@ -1,9 +1,9 @@
 import { constants, Database, type Statement } from "bun:sqlite";
 import { assert } from "../lib/assert.ts";
+import { crc32c } from "../lib/crc32c.ts";
 import type { Index, Term } from "../lib/ids.ts";
 import type { Entry, HardState, SnapshotMeta } from "../raft/types.ts";
 import { ENTRY_KINDS, kindCode, type Position } from "./chain.ts";
-import { crc32c } from "./crc32c.ts";
 import type { Identity } from "./mark-file.ts";
 import { StorageFault } from "./storage-fault.ts";
 import { PAGE_BYTES } from "./wal-evidence.ts";

@@ -1,8 +1,8 @@
 import { closeSync, fdatasyncSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
 import { assert } from "../lib/assert.ts";
+import { crc32c } from "../lib/crc32c.ts";
 import type { NodeId, PeerId, Term } from "../lib/ids.ts";
 import type { Position } from "./chain.ts";
-import { crc32c } from "./crc32c.ts";
 
 /** Who a data directory belongs to. `storeId` is random and made with the directory. */
 export type Identity = {

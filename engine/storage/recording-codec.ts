@@ -1,6 +1,6 @@
+import { crc32c } from "../lib/crc32c.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import type { Recorded } from "../raft/recording.ts";
-import { crc32c } from "./crc32c.ts";
 import { type EffectsOutline, outlineOf } from "./effects-outline.ts";
 import { PlainReader, PlainWriter } from "./plain-codec.ts";
 

@@ -1,4 +1,4 @@
-import { assert } from "../lib/assert.ts";
+import { assert } from "./assert.ts";
 
 const POLYNOMIAL = 0x82f63b78;
 const SLICES = 8;
