@@ -16,7 +16,8 @@ import {
   issueNodeCertificate,
 } from "./security/certificates.ts";
 import type { Founding } from "./state/command.ts";
-import { encodeFounding } from "./state/founding-codec.ts";
+import { createState } from "./state/create-state.ts";
+import { encodeState } from "./state/state-walk.ts";
 import { createClusterDirectories, type NewNode } from "./storage/data-directory.ts";
 
 /** Composes the directories of a whole new cluster: data, certificates, and a client's identity. */
@@ -70,7 +71,7 @@ export async function createCluster(plan: NewCluster): Promise<Result<string, Nl
 
 /** What each founding member starts with: the same snapshot at index 1, its own identity. */
 export function newNodes(founding: Founding): readonly NewNode[] {
-  const snapshotBytes = encodeFounding(founding);
+  const snapshotBytes = encodeState(createState(founding));
   const snapshot: SnapshotMeta = {
     index: FOUNDING_INDEX,
     term: FOUNDING_TERM,

@@ -3,8 +3,8 @@ import type { Done } from "../platform/completion.ts";
 import type { LogStore, StorageError } from "../platform/log-store.ts";
 import type { SnapshotStore } from "../platform/snapshot-store.ts";
 import type { Boot, SnapshotMeta } from "../raft/types.ts";
-import { type ClusterState, createState } from "../state/create-state.ts";
-import { decodeFounding } from "../state/founding-codec.ts";
+import type { ClusterState } from "../state/create-state.ts";
+import { decodeState } from "../state/state-loader.ts";
 
 export type Booted = {
   readonly boot: Boot;
@@ -59,8 +59,7 @@ function found(
   snapshot: SnapshotMeta,
   bytes: Uint8Array,
 ): Result<Booted, StorageError> {
-  const founding = decodeFounding(bytes);
-  if (!founding.ok) return err({ kind: "corrupt", detail: `founding snapshot: ${founding.error}` });
-  const state = createState(founding.value);
-  return ok({ boot: { ...boot, applied: snapshot.index }, state });
+  const state = decodeState(bytes);
+  if (!state.ok) return err({ kind: "corrupt", detail: state.error });
+  return ok({ boot: { ...boot, applied: snapshot.index }, state: state.value });
 }

@@ -1,11 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Index, NodeId, PeerId, UnixMillis } from "../lib/ids.ts";
+import type { Index, UnixMillis } from "../lib/ids.ts";
 import { attemptId } from "../lib/ids.ts";
 import type { CommandBody } from "./command.ts";
 import { decodeCommand, encodeCommand } from "./command-codec.ts";
 import { describeCommand } from "./describe-command.ts";
-import { decodeFounding, encodeFounding } from "./founding-codec.ts";
 import { decodeSpec, encodeSpec, priorityOf } from "./spec-codec.ts";
 import { job, node, nodeInfo, START, specWith } from "./state-fixture.ts";
 
@@ -156,38 +155,6 @@ describe("command-codec", () => {
     expect(describeCommand(command).line).toBe(
       "submit 000000000001, 000000000002, 000000000003 and 2 more",
     );
-  });
-});
-
-describe("founding-codec", () => {
-  test("a founding comes back as it went", () => {
-    const founding = {
-      clusterId: "c1",
-      clusterName: "test",
-      at: START,
-      members: [
-        {
-          nodeId: "n1" as NodeId,
-          peerId: 1 as PeerId,
-          storeId: "s",
-          rpcAddress: "a:1",
-          httpAddress: "a:2",
-        },
-      ],
-    };
-
-    expect(decodeFounding(encodeFounding(founding))).toEqual({ ok: true, value: founding });
-  });
-
-  test.each([
-    ["nothing", new Uint8Array(), "format 0"],
-    ["a later format", Uint8Array.of(0x08, 9), "format 9"],
-    ["no message", Uint8Array.of(0xff), "unreadable"],
-    ["no cluster", Uint8Array.of(0x08, 1), "names no cluster"],
-  ])("%s is refused with a sentence", (_, bytes, words) => {
-    const decoded = decodeFounding(bytes);
-
-    expect(decoded.ok ? "" : decoded.error).toContain(words);
   });
 });
 

@@ -60,8 +60,11 @@ export type HashLanes = { readonly low: number; readonly high: number };
 
 const hasher = new RecordHasher();
 
-/** Words that every record carries are hashed as numbers: they are most of its letters. */
-const STATE_NUMBERS: Readonly<Record<JobState | AttemptState, number>> = {
+/**
+ * Words that every record carries are hashed, and written in snapshots, as numbers: they are most
+ * of its letters. A number never changes its meaning.
+ */
+export const STATE_NUMBERS: Readonly<Record<JobState | AttemptState, number>> = {
   pending: 1,
   assigned: 2,
   running: 3,
@@ -74,7 +77,7 @@ const STATE_NUMBERS: Readonly<Record<JobState | AttemptState, number>> = {
   lost: 10,
 };
 
-const REASON_NUMBERS: Readonly<Record<JobReason, number>> = {
+export const REASON_NUMBERS: Readonly<Record<JobReason, number>> = {
   "": 0,
   queued: 1,
   backoff: 2,
@@ -94,7 +97,7 @@ const REASON_NUMBERS: Readonly<Record<JobReason, number>> = {
   "lost-too-often": 16,
 };
 
-const CAUSE_NUMBERS: Readonly<Record<AttemptCause, number>> = {
+export const CAUSE_NUMBERS: Readonly<Record<AttemptCause, number>> = {
   first: 1,
   retry: 2,
   "node-lost": 3,

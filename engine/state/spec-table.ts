@@ -1,8 +1,9 @@
 import type { SpecRecord } from "./cluster-state.ts";
+import { RecentMap } from "./recent-map.ts";
 import { hashBytes, hexOf } from "./record-hash.ts";
 
 /** Distinct specs that are remembered: equal ones mostly arrive close together. */
-const REMEMBERED_MAX = 4096;
+const REMEMBERED_MIN = 4096;
 
 /** The hash as two numbers: as text it would cost as much as the rest of the record. */
 export class InternedSpec implements SpecRecord {
@@ -22,12 +23,12 @@ export class InternedSpec implements SpecRecord {
 }
 
 /**
- * Equal specs share one record, as long as fewer than `REMEMBERED_MAX` others came between them:
+ * Equal specs share one record, as long as fewer than `REMEMBERED_MIN` others came between them:
  * an equal spec beyond that costs its bytes again, and nothing else depends on sharing. So no
  * count of users is needed to let go of a record. Mutable; owned by the state store.
  */
 export class SpecTable {
-  readonly #recent = new Map<number, InternedSpec>();
+  readonly #recent = new RecentMap<number, InternedSpec>(REMEMBERED_MIN);
 
   /** Copies the bytes when they are new: they usually are a view of a whole log entry. */
   intern(bytes: Uint8Array): InternedSpec {
@@ -37,18 +38,8 @@ export class SpecTable {
     // Whoever forges a collision gets a record of their own, never another one's spec.
     if (known !== undefined && isSameBytes(known.bytes, bytes)) return known;
     const record = new InternedSpec(copyOf(bytes), low, high);
-    this.#remember(key, record);
-    return record;
-  }
-
-  #remember(key: number, record: InternedSpec): void {
-    if (this.#recent.size >= REMEMBERED_MAX) {
-      for (const oldest of this.#recent.keys()) {
-        this.#recent.delete(oldest);
-        break;
-      }
-    }
     this.#recent.set(key, record);
+    return record;
   }
 }
 

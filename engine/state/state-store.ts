@@ -12,6 +12,7 @@ import type {
 } from "./cluster-state.ts";
 import { ordinalOf, PendingQueue, queueKey, type Waiting } from "./pending-queue.ts";
 import { hashAttempt, hashJob, hashNode, hashScalars } from "./record-hash.ts";
+import { RecordWalk, type WalkedJob } from "./record-walk.ts";
 import { priorityOf } from "./spec-codec.ts";
 import { type InternedSpec, SpecTable } from "./spec-table.ts";
 import { StateHash } from "./state-hash.ts";
@@ -31,6 +32,7 @@ export type StateLimits = {
 export const STATE_LIMITS: StateLimits = { jobsMax: 1_000_000 };
 
 const WORDS_MAX = 10_000;
+const NO_ATTEMPTS: readonly Attempt[] = [];
 
 /**
  * The replicated state, writable. Only `apply` and `createState` hold it as such. Every record goes
@@ -57,6 +59,8 @@ export class StateStore implements ClusterView {
     failed: 0,
     cancelled: 0,
   };
+  /** The walk under way; it is told before a record changes. */
+  #walk: RecordWalk | null = null;
   #featureLevel: number;
   #appliedIndex: Index;
   #appliedAt: UnixMillis;
@@ -120,7 +124,7 @@ export class StateStore implements ClusterView {
   }
 
   liveAttempts(nodeId: NodeId): readonly Attempt[] {
-    return [...(this.#live.get(nodeId)?.values() ?? [])];
+    return [...(this.#live.get(nodeId)?.values() ?? [])].sort(byAssignment);
   }
 
   pending(): IterableIterator<Job> {
@@ -143,6 +147,33 @@ export class StateStore implements ClusterView {
 
   findByPrefix(prefix: string, limit: number): readonly Job[] {
     return this.#order.findByPrefix(prefix, limit).map((id) => this.#known(id));
+  }
+
+  /** All records as they are now, to be read while they change. One walk at a time. */
+  walk(): RecordWalk {
+    assert(this.#walk === null, "one walk at a time");
+    const { featureLevel, clusterId, clusterName, appliedIndex, appliedAt } = this;
+    const walk = new RecordWalk(
+      {
+        head: { featureLevel, clusterId, clusterName, appliedIndex, appliedAt },
+        nodes: [...this.#nodes.values()],
+        end: {
+          nodes: this.#nodes.size,
+          jobs: this.#jobs.size,
+          attempts: this.#attempts.size,
+          stateHash: this.stateHash(),
+        },
+      },
+      {
+        submittedCount: this.#order.size,
+        submitted: (ordinal) => this.#submitted(ordinal),
+        onEnd: () => {
+          this.#walk = null;
+        },
+      },
+    );
+    this.#walk = walk;
+    return walk;
   }
 
   /** The one copy of these bytes. */
@@ -188,6 +219,7 @@ export class StateStore implements ClusterView {
 
   putJob(job: StoredJob): void {
     const before = this.#known(job.id);
+    if (this.#walk !== null) this.#walk.beforeChange(before);
     assert(before.queueKey === job.queueKey, "a job keeps its place in the queue");
     this.#hash.subtract(hashJob(before));
     this.#counts[before.state] -= 1;
@@ -196,6 +228,7 @@ export class StateStore implements ClusterView {
   }
 
   putAttempt(attempt: Attempt): void {
+    if (this.#walk !== null) this.#walk.beforeChange(this.#known(attempt.jobId));
     const before = this.#attempts.get(attempt.id);
     if (before !== undefined) this.#hash.subtract(hashAttempt(before));
     this.#hash.add(hashAttempt(attempt));
@@ -228,6 +261,11 @@ export class StateStore implements ClusterView {
     }
   }
 
+  #submitted(ordinal: number): WalkedJob {
+    const job = this.#known(this.#order.at(ordinal));
+    return { job, attempts: job.run === null ? NO_ATTEMPTS : this.attemptsOf(job.id) };
+  }
+
   *#jobsAt(keys: IterableIterator<number>): IterableIterator<StoredJob> {
     for (const key of keys) yield this.#known(this.#order.at(ordinalOf(key)));
   }
@@ -246,6 +284,10 @@ export class StateStore implements ClusterView {
     return word;
   }
 }
+
+/** An order that the log gives: the same on a node that began with a snapshot (SEMANTICS S13). */
+const byAssignment = (a: Attempt, b: Attempt): number =>
+  a.fence - b.fence || (a.id < b.id ? -1 : 1);
 
 const waitingOf = (job: StoredJob): Waiting => ({
   key: job.queueKey,

@@ -1,6 +1,7 @@
 import type { Index, NodeId, PeerId, Term, UnixMillis } from "../../engine/lib/ids.ts";
 import type { SnapshotMeta } from "../../engine/raft/types.ts";
-import { encodeFounding } from "../../engine/state/founding-codec.ts";
+import { createState } from "../../engine/state/create-state.ts";
+import { encodeState } from "../../engine/state/state-walk.ts";
 import { digestOf } from "../../engine/storage/snapshot-bytes.ts";
 import { EPOCH_MILLIS } from "./world/sim-process.ts";
 
@@ -26,7 +27,7 @@ export function foundingMeta(nodeCount: number): SnapshotMeta {
 
 /** What that snapshot says. */
 export function foundingBytes(nodeIds: readonly NodeId[]): Uint8Array {
-  return encodeFounding({
+  const founding = createState({
     clusterId: CLUSTER_ID,
     clusterName: CLUSTER_ID,
     at: EPOCH_MILLIS as UnixMillis,
@@ -38,4 +39,5 @@ export function foundingBytes(nodeIds: readonly NodeId[]): Uint8Array {
       httpAddress: httpAddressOf(nodeId),
     })),
   });
+  return encodeState(founding);
 }

@@ -4,7 +4,8 @@ import type { Done } from "../../platform/completion.ts";
 import type { LogStore, StorageError } from "../../platform/log-store.ts";
 import type { Boot, Entry, HardState, PersistJob, SnapshotMeta } from "../../raft/types.ts";
 import type { Founding } from "../../state/command.ts";
-import { encodeFounding } from "../../state/founding-codec.ts";
+import { createState } from "../../state/create-state.ts";
+import { encodeState } from "../../state/state-walk.ts";
 import { type SnapshotMemory, snapshotMemory } from "../../storage/memory-snapshots.ts";
 import { digestOf } from "../../storage/snapshot-bytes.ts";
 import type { FakeWorld } from "./fake-world.ts";
@@ -24,7 +25,7 @@ export class FakeLogStore implements LogStore {
 
   constructor(world: FakeWorld, founding: Founding) {
     this.#world = world;
-    const bytes = encodeFounding(founding);
+    const bytes = encodeState(createState(founding));
     this.snapshots = snapshotMemory([["founding", bytes]]);
     const voters = founding.members.map(({ peerId }) => peerId);
     const conf = {
