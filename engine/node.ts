@@ -34,6 +34,7 @@ import { stepsDown } from "./task-host/steps-down.ts";
 import { GrpcLeaderLink } from "./transport/grpc-leader-link.ts";
 import { GrpcOutputLink } from "./transport/grpc-output-link.ts";
 import { GrpcServer } from "./transport/grpc-server.ts";
+import { GrpcSnapshotLink, registerSnapshots } from "./transport/grpc-snapshot-link.ts";
 import { GrpcTransport, registerRaft } from "./transport/grpc-transport.ts";
 
 /** Composes one node out of its modules: no logic of its own. */
@@ -74,7 +75,7 @@ const DRAIN_CALLS_MILLIS = 1_000;
 export async function startNode(parts: NodeParts): Promise<Result<RunningNode, NlError>> {
   const platform = { clock: bunClock(), timers: bunTimers(), random: bunRandom() };
   const { identity, tls, logger } = parts;
-  const { replica, transport } = consensus(parts, platform);
+  const { replica, transport, snapshotLink } = consensus(parts, platform);
   const failed = Promise.withResolvers<Awaited<RunningNode["failed"]>>();
   replica.listen({ onStopped: (reason, error) => failed.resolve({ reason, error }) });
 
@@ -85,6 +86,7 @@ export async function startNode(parts: NodeParts): Promise<Result<RunningNode, N
   const links = linksOf(tls, platform.clock);
   const { api, duties, warnings } = serve({ parts, platform, replica, links, server });
   registerRaft(server.server, transport);
+  registerSnapshots(server.server, snapshotLink);
   const { host, port } = splitAddress(parts.rpcAddress);
   const listening = await server.listen({ host, port });
   if (!listening.ok) {
@@ -123,6 +125,7 @@ function consensus(parts: NodeParts, platform: Platform) {
     random: platform.random,
   });
   const keepers = recordKeepers(parts);
+  const snapshotLink = snapshotLinkOf(parts, { ...platform, handshake: transport });
   const replica = createReplica({
     ...identity,
     createRaft: (config, boot) => recordedRaft(config, boot, keepers),
@@ -134,7 +137,16 @@ function consensus(parts: NodeParts, platform: Platform) {
     commitWaitMillis: COMMIT_WAIT_MILLIS,
     platform: { ...platform, logStore, snapshots, transport, logger },
   });
-  return { replica, transport };
+  return { replica, transport, snapshotLink };
+}
+
+function snapshotLinkOf(
+  { identity, tls, logger, snapshots }: NodeParts,
+  { clock, timers, handshake }: Platform & { readonly handshake: GrpcTransport },
+): GrpcSnapshotLink {
+  const { clusterId } = identity;
+  const store = snapshots;
+  return new GrpcSnapshotLink({ clusterId, handshake, tls, store, timers, clock, logger });
 }
 
 const LAST_INPUTS_FILE = "broken.nlrec";

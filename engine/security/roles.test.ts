@@ -31,6 +31,7 @@ const EXPECTED = `
   /nl.v1.Nodes/ListNodes        -++++
   /nl.v1.Nodes/UndrainNode      -++--
   /nl.v1.Raft/Connect           +----
+  /nl.v1.Raft/SendSnapshot      +----
   /nl.v1.TaskHost/Hello         -----
   /nl.v1.TaskHost/ReadOutput    -----
   /nl.v1.TaskHost/Remove        -----

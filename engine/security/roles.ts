@@ -42,6 +42,7 @@ const GRANTS: Readonly<Record<string, Grants>> = {
   "Worker.Register": NODES,
   "Worker.ReadLocalOutput": NODES,
   "Raft.Connect": NODES,
+  "Raft.SendSnapshot": NODES,
   "Forward.Call": NODES,
   // Served on a 0600 unix socket only, whose mode is the check; never on the mTLS port.
   "TaskHost.Hello": NOBODY,

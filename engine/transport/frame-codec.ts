@@ -50,7 +50,10 @@ export function decodeFrame(bytes: Uint8Array): Result<Frame, FrameError> {
   if (!frame.ok) return frame;
   const { kind } = frame.value;
   if (kind === undefined) return refuse("empty", "neither a hello nor a batch");
-  if (kind.$case === "hello") return decodeHello(kind.value);
+  if (kind.$case === "hello") {
+    const hello = decodeHello(kind.value);
+    return hello.ok ? ok({ kind: "hello", hello: hello.value }) : hello;
+  }
   if (kind.value.messages.length > FRAME_MESSAGES_MAX) {
     return refuse("too-many", `${kind.value.messages.length} messages in one frame`);
   }
@@ -58,21 +61,22 @@ export function decodeFrame(bytes: Uint8Array): Result<Frame, FrameError> {
   return ok({ kind: "batch", messages, refused: kind.value.messages.length - messages.length });
 }
 
-function decodeHello(hello: {
+/** Shared by every stream whose first frame says who speaks. */
+export function decodeHello(hello: {
   readonly clusterId: string;
   readonly from: number;
   readonly to: number;
   readonly storeId: string;
   readonly life: number;
   readonly address: string;
-}): Result<Frame, FrameError> {
+}): Result<Hello, FrameError> {
   const { clusterId, from, to, storeId, life, address } = hello;
   const isPlain = [clusterId, storeId, address].every((text) => TEXT.test(text));
   if (!isPlain || from === 0 || to === 0 || life === 0) {
     return refuse("malformed", "an incomplete hello");
   }
   const ends = { from: from as PeerId, to: to as PeerId };
-  return ok({ kind: "hello", hello: { clusterId, ...ends, storeId, life, address } });
+  return ok({ clusterId, ...ends, storeId, life, address });
 }
 
 function encode(frame: RaftFrame): Buffer {

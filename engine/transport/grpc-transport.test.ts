@@ -15,7 +15,7 @@ import type { TlsIdentity } from "../security/certificate-files.ts";
 import { decodeFrame, encodeBatch, encodeHello, type Hello } from "./frame-codec.ts";
 import { GrpcServer } from "./grpc-server.ts";
 import { GrpcTransport, registerRaft } from "./grpc-transport.ts";
-import { RAFT_SERVICE, type RaftHandlers } from "./raft-service.ts";
+import { RAFT_SERVICE, type RaftCall } from "./raft-service.ts";
 
 const lab = new GrpcLab();
 const n2 = "n2" as NodeId;
@@ -168,8 +168,8 @@ describe("a Raft stream", () => {
     const received: Message[] = [];
     const server = new GrpcServer({ tls: await lab.node("blue", n2), timers: realTimers });
     const started = Promise.withResolvers<() => void>();
-    const handlers: RaftHandlers = {
-      connect: (call) => {
+    const handlers = {
+      connect: (call: RaftCall) => {
         call.on("data", (bytes: Buffer) => {
           const frame = value(decodeFrame(bytes));
           if (frame.kind === "batch") {
@@ -183,7 +183,7 @@ describe("a Raft stream", () => {
         });
       },
     };
-    server.server.addService(RAFT_SERVICE, { ...handlers });
+    server.server.addService({ connect: RAFT_SERVICE.connect }, handlers);
     const port = value(await server.listen({ host: "127.0.0.1", port: 0 }));
     cleanups.push(() => server.stop(0));
     const { transport, events, until } = await startNode([

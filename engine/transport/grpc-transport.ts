@@ -1,4 +1,4 @@
-import { credentials, type Server, type ServerDuplexStream, status } from "@grpc/grpc-js";
+import { credentials, type Server, status } from "@grpc/grpc-js";
 import type { PeerId } from "../lib/ids.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -14,11 +14,12 @@ import type { Hello } from "./frame-codec.ts";
 import {
   checkAgainstTable,
   checkHello,
+  type Handshake,
   type HandshakeError,
   type Membership,
 } from "./handshake.ts";
 import { type LinkWorld, PeerLink } from "./peer-link.ts";
-import { RAFT_SERVICE, type RaftHandlers } from "./raft-service.ts";
+import { RAFT_SERVICE, type RaftCall } from "./raft-service.ts";
 
 /** Peers that are let in although the table does not name them yet. */
 const STRANGERS_MAX = 16;
@@ -38,7 +39,7 @@ export type GrpcTransportOptions = {
  * Raft over gRPC. Each node dials each peer on a channel of its own, sends on the stream that it
  * dialled and receives on the streams that the others dialled.
  */
-export class GrpcTransport implements Transport {
+export class GrpcTransport implements Transport, Handshake {
   readonly #options: GrpcTransportOptions;
   readonly #life: number;
   readonly #world: LinkWorld;
@@ -98,7 +99,7 @@ export class GrpcTransport implements Transport {
   }
 
   /** The server side of the streams: for `registerRaft`. */
-  accept(call: ServerDuplexStream<Buffer, Buffer>): void {
+  accept(call: RaftCall): void {
     const principal = identifyCaller(call.getAuthContext(), this.#options.clusterId);
     if (!principal.ok || !mayCall(principal.value, RAFT_SERVICE.connect.path)) {
       const details = "only a node of this cluster may open a Raft stream";
@@ -109,11 +110,11 @@ export class GrpcTransport implements Transport {
     let link: PeerLink | null = null;
     const stream: AcceptedStream = new AcceptedStream(call, this.#options.timers, {
       onHello: (hello) => {
-        const admitted = this.#admit(hello, principal.value, stream);
+        const admitted = this.#accept(hello, principal.value, stream);
         if (!admitted.ok) return admitted;
         link = admitted.value;
         this.#unheard.delete(stream);
-        return ok(this.#helloTo(hello.from));
+        return ok(this.helloTo(hello.from));
       },
       onMessage: (message) => {
         if (link?.isCurrent(stream)) this.#onEvent?.({ kind: "message", message });
@@ -127,7 +128,19 @@ export class GrpcTransport implements Transport {
     this.#unheard.add(stream);
   }
 
-  #admit(
+  admit(hello: Hello, principal: Principal): Result<PeerAddress, HandshakeError> {
+    const peer = checkHello(hello, principal, this.#membership());
+    if (!peer.ok || this.#links.get(hello.from)?.isRetired(hello.life) !== true) return peer;
+    return err({ kind: "stale-life", detail: "another process has taken your place" });
+  }
+
+  helloTo(to: PeerId): Hello {
+    const { clusterId, self } = this.#options;
+    const { peerId: from, storeId, address } = self;
+    return { clusterId, from, to, storeId, life: this.#life, address };
+  }
+
+  #accept(
     hello: Hello,
     principal: Principal,
     stream: AcceptedStream,
@@ -147,7 +160,7 @@ export class GrpcTransport implements Transport {
     if (existing !== undefined) return existing;
     const isKnown = this.#peers.has(peer.peerId);
     if (!isKnown && this.#links.size >= this.#peers.size + STRANGERS_MAX) return null;
-    const link = new PeerLink(peer, this.#helloTo(peer.peerId), this.#world);
+    const link = new PeerLink(peer, this.helloTo(peer.peerId), this.#world);
     this.#links.set(peer.peerId, link);
     return link;
   }
@@ -180,12 +193,6 @@ export class GrpcTransport implements Transport {
     return { clusterId, self: self.peerId, peers: this.#peers, removed: this.#removed };
   }
 
-  #helloTo(to: PeerId): Hello {
-    const { clusterId, self } = this.#options;
-    const { peerId: from, storeId, address } = self;
-    return { clusterId, from, to, storeId, life: this.#life, address };
-  }
-
   #noteRefused(from: string, detail: string): void {
     this.#options.logger.log("warn", "refused on a Raft stream", { from, detail });
   }
@@ -193,8 +200,8 @@ export class GrpcTransport implements Transport {
 
 /** Adds `Raft.Connect` to the node's own server. */
 export function registerRaft(server: Server, transport: GrpcTransport): void {
-  const handlers: RaftHandlers = { connect: (call) => transport.accept(call) };
-  server.addService(RAFT_SERVICE, { ...handlers });
+  const { connect } = RAFT_SERVICE;
+  server.addService({ connect }, { connect: (call: RaftCall) => transport.accept(call) });
 }
 
 /** 52 random bits and never 0. */

@@ -26,6 +26,13 @@ export type HandshakeError = {
   readonly detail: string;
 };
 
+/** How this process and another one present themselves, on every kind of stream between nodes. */
+export type Handshake = {
+  helloTo(to: PeerId): Hello;
+  /** Whether the speaker may come in, and what the table says of it. */
+  admit(hello: Hello, principal: Principal): Result<PeerAddress, HandshakeError>;
+};
+
 /**
  * Whether the sender of a hello may speak Raft with us (DESIGN §4, Bootstrap and identity): its
  * certificate names a node; a known id shows its node and its store; an id that is not in the table

@@ -109,7 +109,10 @@ describe("message codec", () => {
     ]) {
       expect(decoded(snapshot({ ...conf, ...change }))).toBeNull();
     }
-    for (const change of [{ id: "../x" }, { id: "" }, { sha256: "AB" }, { index: 0 as Index }]) {
+    for (const id of ["../x", "", "..", ".", "a/b", "a b", ".x", "a\\b"]) {
+      expect(decoded({ ...snapshot(conf), id })).toBeNull();
+    }
+    for (const change of [{ sha256: "AB" }, { index: 0 as Index }]) {
       expect(decoded({ ...snapshot(conf), ...change })).toBeNull();
     }
   });

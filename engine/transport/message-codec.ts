@@ -8,8 +8,8 @@ export const ENTRY_BYTES_MAX = 512 * 1024;
 /** A quarter of what a frame could hold at the least possible size of an entry. */
 const ENTRIES_MAX = 128 * 1024;
 const MEMBERS_MAX = 1024;
-/** Printable ASCII that is safe in a file name. */
-const SNAPSHOT_ID = /^[\x21-\x2e\x30-\x7e]{1,128}$/;
+/** A plain file name: not a path, not hidden. */
+const SNAPSHOT_ID = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 /** Position = the number on the wire. */
 const ENTRY_KINDS: readonly EntryKind[] = ["normal", "noop", "conf"];

@@ -79,6 +79,11 @@ export class PeerLink {
     return true;
   }
 
+  /** This life is over: another one of the same peer has followed it. */
+  isRetired(life: number): boolean {
+    return this.#retiredLives.has(life);
+  }
+
   isCurrent(stream: AcceptedStream): boolean {
     return this.#accepted === stream;
   }

@@ -119,6 +119,33 @@ export interface SnapshotOffer {
   sha256: string;
 }
 
+export interface SnapshotFrame {
+  kind: { $case: "start"; value: SnapshotStart } | { $case: "chunk"; value: SnapshotChunk } | undefined;
+}
+
+export interface SnapshotStart {
+  hello:
+    | RaftHello
+    | undefined;
+  /** Of kind `snapshot`: what the receiver's core is given once all of it is there. */
+  message: RaftMessage | undefined;
+}
+
+export interface SnapshotChunk {
+  offset: number;
+  data: Buffer;
+}
+
+export interface SnapshotAck {
+  /** In the first ack only. */
+  hello:
+    | RaftHello
+    | undefined;
+  /** Everything before it is with the receiver. */
+  offset: number;
+  verified: boolean;
+}
+
 export interface ConfStateRecord {
   voters: number[];
   votersOutgoing: number[];
@@ -1409,6 +1436,306 @@ export const SnapshotOffer: MessageFns<SnapshotOffer> = {
   },
 };
 
+function createBaseSnapshotFrame(): SnapshotFrame {
+  return { kind: undefined };
+}
+
+export const SnapshotFrame: MessageFns<SnapshotFrame> = {
+  encode(message: SnapshotFrame, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.kind?.$case) {
+      case "start":
+        SnapshotStart.encode(message.kind.value, writer.uint32(10).fork()).join();
+        break;
+      case "chunk":
+        SnapshotChunk.encode(message.kind.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SnapshotFrame {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSnapshotFrame();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = { $case: "start", value: SnapshotStart.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = { $case: "chunk", value: SnapshotChunk.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SnapshotFrame>): SnapshotFrame {
+    return SnapshotFrame.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SnapshotFrame>): SnapshotFrame {
+    const message = createBaseSnapshotFrame();
+    switch (object.kind?.$case) {
+      case "start": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "start", value: SnapshotStart.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "chunk": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "chunk", value: SnapshotChunk.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseSnapshotStart(): SnapshotStart {
+  return { hello: undefined, message: undefined };
+}
+
+export const SnapshotStart: MessageFns<SnapshotStart> = {
+  encode(message: SnapshotStart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hello !== undefined) {
+      RaftHello.encode(message.hello, writer.uint32(10).fork()).join();
+    }
+    if (message.message !== undefined) {
+      RaftMessage.encode(message.message, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SnapshotStart {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSnapshotStart();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hello = RaftHello.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = RaftMessage.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SnapshotStart>): SnapshotStart {
+    return SnapshotStart.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SnapshotStart>): SnapshotStart {
+    const message = createBaseSnapshotStart();
+    message.hello = (object.hello !== undefined && object.hello !== null)
+      ? RaftHello.fromPartial(object.hello)
+      : undefined;
+    message.message = (object.message !== undefined && object.message !== null)
+      ? RaftMessage.fromPartial(object.message)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSnapshotChunk(): SnapshotChunk {
+  return { offset: 0, data: Buffer.alloc(0) };
+}
+
+export const SnapshotChunk: MessageFns<SnapshotChunk> = {
+  encode(message: SnapshotChunk, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.offset !== 0) {
+      writer.uint32(8).uint64(message.offset);
+    }
+    if (message.data.length !== 0) {
+      writer.uint32(18).bytes(message.data);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SnapshotChunk {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSnapshotChunk();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.offset = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.data = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SnapshotChunk>): SnapshotChunk {
+    return SnapshotChunk.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SnapshotChunk>): SnapshotChunk {
+    const message = createBaseSnapshotChunk();
+    message.offset = object.offset ?? 0;
+    message.data = object.data ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseSnapshotAck(): SnapshotAck {
+  return { hello: undefined, offset: 0, verified: false };
+}
+
+export const SnapshotAck: MessageFns<SnapshotAck> = {
+  encode(message: SnapshotAck, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hello !== undefined) {
+      RaftHello.encode(message.hello, writer.uint32(10).fork()).join();
+    }
+    if (message.offset !== 0) {
+      writer.uint32(16).uint64(message.offset);
+    }
+    if (message.verified !== false) {
+      writer.uint32(24).bool(message.verified);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SnapshotAck {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSnapshotAck();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hello = RaftHello.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.offset = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.verified = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SnapshotAck>): SnapshotAck {
+    return SnapshotAck.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SnapshotAck>): SnapshotAck {
+    const message = createBaseSnapshotAck();
+    message.hello = (object.hello !== undefined && object.hello !== null)
+      ? RaftHello.fromPartial(object.hello)
+      : undefined;
+    message.offset = object.offset ?? 0;
+    message.verified = object.verified ?? false;
+    return message;
+  },
+};
+
 function createBaseConfStateRecord(): ConfStateRecord {
   return { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
 }
@@ -1745,16 +2072,41 @@ export const RaftService = {
     responseSerialize: (value: RaftFrame): Buffer => Buffer.from(RaftFrame.encode(value).finish()),
     responseDeserialize: (value: Buffer): RaftFrame => RaftFrame.decode(value),
   },
+  /**
+   * Ships one snapshot, on a connection of its own. First frame: the start; first ack: where to
+   * begin. The sender ends its side after the last byte; the last ack says that it was verified.
+   */
+  sendSnapshot: {
+    path: "/nl.v1.Raft/SendSnapshot" as const,
+    requestStream: true as const,
+    responseStream: true as const,
+    requestSerialize: (value: SnapshotFrame): Buffer => Buffer.from(SnapshotFrame.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SnapshotFrame => SnapshotFrame.decode(value),
+    responseSerialize: (value: SnapshotAck): Buffer => Buffer.from(SnapshotAck.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SnapshotAck => SnapshotAck.decode(value),
+  },
 } as const;
 
 export interface RaftServer extends UntypedServiceImplementation {
   connect: handleBidiStreamingCall<RaftFrame, RaftFrame>;
+  /**
+   * Ships one snapshot, on a connection of its own. First frame: the start; first ack: where to
+   * begin. The sender ends its side after the last byte; the last ack says that it was verified.
+   */
+  sendSnapshot: handleBidiStreamingCall<SnapshotFrame, SnapshotAck>;
 }
 
 export interface RaftClient extends Client {
   connect(): ClientDuplexStream<RaftFrame, RaftFrame>;
   connect(options: Partial<CallOptions>): ClientDuplexStream<RaftFrame, RaftFrame>;
   connect(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<RaftFrame, RaftFrame>;
+  /**
+   * Ships one snapshot, on a connection of its own. First frame: the start; first ack: where to
+   * begin. The sender ends its side after the last byte; the last ack says that it was verified.
+   */
+  sendSnapshot(): ClientDuplexStream<SnapshotFrame, SnapshotAck>;
+  sendSnapshot(options: Partial<CallOptions>): ClientDuplexStream<SnapshotFrame, SnapshotAck>;
+  sendSnapshot(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<SnapshotFrame, SnapshotAck>;
 }
 
 export const RaftClient = makeGenericClientConstructor(RaftService, "nl.v1.Raft") as unknown as {
