@@ -5,6 +5,7 @@ import { assert } from "./lib/assert.ts";
 import { type NlError, nlError } from "./lib/error-code.ts";
 import type { Index, NodeId, PeerId, Term, UnixMillis } from "./lib/ids.ts";
 import { err, ok, type Result } from "./lib/result.ts";
+import { nodeAddressesPath, nodeAddressesText } from "./node-addresses.ts";
 import type { Clock } from "./platform/clock.ts";
 import type { Random } from "./platform/random.ts";
 import type { SnapshotMeta } from "./raft/types.ts";
@@ -101,7 +102,8 @@ async function populate(staging: string, plan: NewCluster, clusterId: string): P
   const authority = must(await createAuthority({ clusterId, now }));
   for (const { id, rpcAddress, httpAddress } of plan.nodes) {
     await writeNodeCertificates(staging, authority, { id, rpcAddress, now });
-    await writeFile(join(staging, id, "node.json"), JSON.stringify({ rpcAddress, httpAddress }));
+    const addresses = nodeAddressesText({ rpcAddress, httpAddress });
+    await writeFile(nodeAddressesPath(join(staging, id)), addresses);
   }
   const client = must(
     await issueClientCertificate(authority, { user: plan.user, role: "admin", now }),

@@ -11,7 +11,7 @@ import { EXECUTOR_DEFAULTS } from "./executor/settings.ts";
 import { createLeaderDuties } from "./leader/leader-duties.ts";
 import { LEADER_DEFAULTS } from "./leader/settings.ts";
 import { type NlError, nlError } from "./lib/error-code.ts";
-import type { NodeId, PeerId } from "./lib/ids.ts";
+import { NOBODY, type NodeId, type PeerId } from "./lib/ids.ts";
 import type { DriverChoice } from "./lib/job-spec.ts";
 import { TASK_HOST_AWAY } from "./lib/node-warnings.ts";
 import { err, ok, type Result } from "./lib/result.ts";
@@ -80,7 +80,10 @@ export async function startNode(parts: NodeParts): Promise<Result<RunningNode, N
   replica.listen({ onStopped: (reason, error) => failed.resolve({ reason, error }) });
 
   const started = await new Promise<Result<void, StorageError>>((done) => replica.start(done));
-  if (!started.ok) return err(storageRefusal(started.error));
+  if (!started.ok) {
+    await new Promise<void>((done) => parts.logStore.close(() => done()));
+    return err(storageRefusal(started.error));
+  }
   for (const message of damageOf(replica)) logger.log("warn", message);
   const server = new GrpcServer({ tls, timers: platform.timers });
   const links = linksOf(tls, platform.clock);
@@ -231,10 +234,16 @@ function serve({ parts, platform, replica, links, server }: Serving) {
 }
 
 /** Said until the leader has made the log whole again (SEMANTICS, S15). */
-const damageOf = (replica: Replica): readonly string[] =>
-  replica.status().raft.damaged
-    ? ["the log on this node's disk is damaged: it does not vote until the leader has repaired it"]
-    : [];
+function damageOf(replica: Replica): readonly string[] {
+  const { raft, leader } = replica.status();
+  if (!raft.damaged) return [];
+  const what = "the log on this node's disk is damaged";
+  if (leader !== NOBODY) return [`${what}: it does not vote until the leader has repaired it`];
+  return [
+    `${what}: it waits for a leader to repair it. If none can come (a single node, or a majority ` +
+      "of them damaged): nl cluster recover --dir DIR",
+  ];
+}
 
 /** A node that only serves has no output of its own. */
 const NO_OUTPUT: OutputReader = {
@@ -332,5 +341,9 @@ function listenRefusal(address: string, kind: "port-in-use" | "not-listening"): 
 }
 
 /** The sentence says already what is safe. */
-const storageRefusal = (error: StorageError): NlError =>
-  nlError(error.kind === "full" ? "low_disk" : "refused", error.detail, "nothing was changed");
+const storageRefusal = ({ kind, detail }: StorageError): NlError =>
+  nlError(
+    kind === "full" ? "low_disk" : "refused",
+    detail,
+    kind === "corrupt" ? "what can be saved: nl cluster repair --dir DIR" : "nothing was changed",
+  );

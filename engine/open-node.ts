@@ -1,5 +1,4 @@
 import { X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bunClock, bunTimers } from "./bun-platform.ts";
 import { type NlError, nlError } from "./lib/error-code.ts";
@@ -7,6 +6,7 @@ import type { NodeId } from "./lib/ids.ts";
 import { err, ok, type Result } from "./lib/result.ts";
 import { certificateDirectory } from "./new-cluster.ts";
 import type { NodeParts } from "./node.ts";
+import { readNodeAddresses } from "./node-addresses.ts";
 import {
   type CertificateFileError,
   loadNodeIdentity,
@@ -26,7 +26,7 @@ type Opened = Pick<
 export async function openNode(directory: string): Promise<Result<Opened, NlError>> {
   const identity = readIdentity(directory);
   if (!identity.ok) return err(nlError("refused", identity.error.detail, "nothing was changed"));
-  const addresses = readAddresses(directory);
+  const addresses = readNodeAddresses(directory);
   if (!addresses.ok) return addresses;
   const tls = await loadNodeIdentity(certificateDirectory(directory), bunClock().now());
   if (!tls.ok) return err(certificateRefusal(tls.error));
@@ -88,26 +88,6 @@ async function bootOnce(logStore: NodeParts["logStore"]) {
   return snapshot === null
     ? err(nlError("refused", "the node has no founding snapshot"))
     : ok(snapshot);
-}
-
-type Addresses = Pick<NodeParts, "rpcAddress" | "httpAddress">;
-
-const NODE_FILE = "node.json";
-
-function readAddresses(directory: string): Result<Addresses, NlError> {
-  const path = join(directory, NODE_FILE);
-  try {
-    const parsed = JSON.parse(readFileSync(path, "utf8")) as Partial<Addresses>;
-    const { rpcAddress, httpAddress } = parsed;
-    if (typeof rpcAddress === "string" && typeof httpAddress === "string") {
-      return ok({ rpcAddress, httpAddress });
-    }
-  } catch (cause) {
-    return err(nlError("refused", `cannot read ${path}: ${String(cause)}`, "nothing was changed"));
-  }
-  return err(
-    nlError("refused", `${path} does not name the node's addresses`, "nothing was changed"),
-  );
 }
 
 function certificateRefusal(error: CertificateFileError): NlError {

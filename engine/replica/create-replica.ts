@@ -26,7 +26,6 @@ class RunningReplica implements Replica {
   readonly #options: ReplicaOptions;
   readonly #listeners = new Listeners();
   #loop: Loop | null = null;
-  #isDamaged = false;
   #isStopping = false;
   #closing: (() => void)[] | null = null;
 
@@ -45,7 +44,6 @@ class RunningReplica implements Replica {
         done(loaded);
         return;
       }
-      this.#isDamaged = loaded.value.boot.damaged;
       this.#loop = new Loop(this.#options, loaded.value, this.#listeners);
       if (!this.#isStopping) this.#loop.start();
       done(ok(undefined));
@@ -126,7 +124,7 @@ class RunningReplica implements Replica {
     const { role, leader } = loop.role;
     const isCurrent = leader !== NOBODY && loop.machine.appliedTerm === raft.term;
     const ready = isCurrent && loop.stopped === "" && !loop.isHalted;
-    return { raft, role, leader, ready, stopped: loop.stopped, damaged: this.#isDamaged };
+    return { raft, role, leader, ready, stopped: loop.stopped };
   }
 
   entries(lo: Index, hi: Index, done: Done<readonly Entry[] | "compacted", StorageError>): void {

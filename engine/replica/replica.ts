@@ -80,7 +80,6 @@ export type ReplicaStatus = {
   readonly ready: boolean;
   /** A sentence when this node no longer applies (unknown command, storage failure …). */
   readonly stopped: string;
-  readonly damaged: boolean;
 };
 
 export type RoleEvent = { readonly role: Role; readonly term: Term; readonly leader: PeerId };

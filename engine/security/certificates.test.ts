@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { X509Certificate } from "node:crypto";
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { flipped } from "../../tests/support/harm.ts";
+import { seeded } from "../../tests/support/seeded.ts";
 import type { NodeId, UnixMillis } from "../lib/ids.ts";
 import type { Result } from "../lib/result.ts";
 import {
@@ -12,6 +14,7 @@ import {
   loadNodeIdentity,
   saveAuthority,
   saveIdentity,
+  type TlsIdentity,
 } from "./certificate-files.ts";
 import { createAuthority, issueClientCertificate, issueNodeCertificate } from "./certificates.ts";
 import { formatPrincipal, identify, parsePrincipal } from "./identity.ts";
@@ -138,6 +141,41 @@ describe("certificate files", () => {
       });
     });
   });
+});
+
+describe("a flipped bit of a certificate file", () => {
+  const FLIPS = 200;
+
+  for (const name of ["ca.pem", "node.pem", "node-key.pem"]) {
+    test(`in ${name} is refused by name, or changes nothing (${FLIPS} places)`, async () => {
+      await inDirectory(async (directory) => {
+        const authority = value(await createAuthority({ clusterId: "blue", now }));
+        const issued = await issueNodeCertificate(authority, { nodeId: n1, addresses: [], now });
+        const identity = { ...value(issued), caPem: authority.certificatePem };
+        value(await saveIdentity(directory, "node", identity));
+        const path = join(directory, name);
+        const original = new Uint8Array(await readFile(path));
+        const draw = seeded(20_261_128);
+
+        let refused = 0;
+        for (let at = 0; at < FLIPS; at++) {
+          const { bytes } = flipped(original, draw);
+          await writeFile(path, bytes ?? "");
+          const loaded = await loadNodeIdentity(directory, now);
+          if (!loaded.ok) refused += 1;
+          else expect(bytesOf(loaded.value)).toEqual(bytesOf(identity));
+        }
+
+        expect(refused).toBeGreaterThan(FLIPS * 0.9);
+      });
+    });
+  }
+
+  const bytesOf = ({ caPem, certificatePem, keyPem }: TlsIdentity) => [
+    Buffer.from(der(caPem)),
+    Buffer.from(der(certificatePem)),
+    createPrivateKey(keyPem).export({ format: "jwk" }),
+  ];
 });
 
 describe("principals", () => {

@@ -9,6 +9,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { flipped } from "../../tests/support/harm.ts";
+import { seeded } from "../../tests/support/seeded.ts";
 import type { AttemptId, UnixMillis } from "../lib/ids.ts";
 import { SPEC_DEFAULTS } from "../lib/job-spec.ts";
 import type { TaskRequest, TaskStatus } from "../platform/task-host.ts";
@@ -85,6 +87,32 @@ test("forgets what was removed", async () => {
   await journal.append({ kind: "removed", attemptId: "a.1" as AttemptId });
 
   expect((await opened()).tasks.size).toBe(0);
+});
+
+const FLIPS = 200;
+
+test(`forgets no attempt over ${FLIPS} flipped bits: it is whole, or damaged`, async () => {
+  const journal = await opened();
+  for (const name of ["a", "b", "c"]) {
+    await journal.append({ kind: "intent", request: request(name), at });
+    await journal.append({ kind: "exit", status: exited(name) });
+  }
+  await journal.append({ kind: "intent", request: request("d"), at });
+  const original = new Uint8Array(readFileSync(path));
+  const draw = seeded(20_261_128);
+  let damaged = 0;
+
+  for (let one = 0; one < FLIPS; one++) {
+    // Every tenth in the last record, where a crash would look alike.
+    const start = one % 10 === 0 ? original.lastIndexOf(0x0a, original.length - 2) + 1 : 0;
+    const { bytes } = flipped(original.subarray(start), draw);
+    writeFileSync(path, Buffer.concat([original.subarray(0, start), bytes ?? new Uint8Array()]));
+    const result = await Journal.open(path);
+    if (!result.ok) damaged += 1;
+    else expect(result.value.tasks).toEqual(journal.tasks);
+  }
+
+  expect(damaged).toBeGreaterThan(FLIPS / 2);
 });
 
 test("drops a torn last line", async () => {

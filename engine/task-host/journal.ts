@@ -57,7 +57,11 @@ export class Journal {
     this.tasks = tasks;
   }
 
-  /** Reads what a host before this one wrote. A torn last line is what a crash leaves: dropped. */
+  /**
+   * Reads what a host before this one wrote. A torn last line is what a crash leaves: dropped. A
+   * last line that is there to its end, and yet is not what was written, has rotted: it may be the
+   * only trace of an attempt that began.
+   */
   static async open(path: string): Promise<Result<Journal, JournalError>> {
     const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return "";
@@ -66,10 +70,11 @@ export class Journal {
     const tasks = new Map<AttemptId, JournalledTask>();
     const lines = text.split("\n");
     for (const [number, line] of lines.entries()) {
-      const record = parseLine(line);
-      const isLast = lines.slice(number + 1).every((later) => later === "");
+      // Without its end it may be whole: then only the newline has rotted.
+      const isEnd = number === lines.length - 1;
+      const record = parseLine(line) ?? (isEnd ? parseLine(line.slice(0, -1)) : null);
       if (record !== null) note(tasks, record);
-      else if (!isLast) return err(damagedAt(path, number + 1));
+      else if (!isTorn(lines, number)) return err(damagedAt(path, number + 1));
     }
     return ok(new Journal(path, tasks));
   }
@@ -183,6 +188,12 @@ function parseLine(line: string): JournalRecord | null {
   if (line.slice(0, 8) !== checksum(json) || json === "") return null;
   // The checksum says that this process's own code wrote it.
   return JSON.parse(json) as JournalRecord;
+}
+
+/** A crash leaves a line without its end, or with zeros where a page did not reach the disk. */
+function isTorn(lines: readonly string[], number: number): boolean {
+  const isEnd = number === lines.length - 1;
+  return isEnd || (number === lines.length - 2 && lines[number]?.includes("\0\0") === true);
 }
 
 const checksum = (json: string): string => Bun.hash.crc32(json).toString(16).padStart(8, "0");

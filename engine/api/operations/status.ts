@@ -82,7 +82,6 @@ function isReady(context: ApiContext, status: ReplicaStatus): boolean {
 function warnings(context: ApiContext, status: ReplicaStatus): string[] {
   const found = [...context.warnings()];
   if (status.stopped !== "") found.push(status.stopped);
-  if (status.damaged) found.push("the log of this node is damaged: it is being repaired");
   return found;
 }
 
