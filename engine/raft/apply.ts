@@ -1,6 +1,7 @@
 import { assert } from "../lib/assert.ts";
 import { following, type Index } from "../lib/ids.ts";
 import type { Core } from "./core.ts";
+import { leaveJointWhenDue } from "./membership.ts";
 import { lesser, ZERO } from "./positions.ts";
 import type { Entry } from "./types.ts";
 
@@ -29,6 +30,7 @@ export function onApplied(core: Core, index: Index): void {
   assert(index <= apply.handedOut, "only what was handed out is applied");
   if (index > core.applied) core.applied = index;
   if (index >= apply.restoring) apply.restoring = ZERO;
+  leaveJointWhenDue(core);
 }
 
 export function onFetchedForApply(core: Core, result: readonly Entry[] | "compacted"): void {

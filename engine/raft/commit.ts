@@ -2,7 +2,7 @@ import { assert } from "../lib/assert.ts";
 import { following, type Index } from "../lib/ids.ts";
 import { type Core, trace } from "./core.ts";
 import { entryBytes } from "./log.ts";
-import { activateCommittedConfs, leaveJointWhenDue } from "./membership.ts";
+import { activateCommittedConfs } from "./membership.ts";
 import { settleOwnProposals } from "./own-entries.ts";
 import { greater } from "./positions.ts";
 import { agreedValue } from "./quorum.ts";
@@ -25,9 +25,7 @@ export function commitTo(core: Core, index: Index): boolean {
   core.commit = index;
   settleOwnProposals(core);
   trace(core, "commit");
-  const confChanged = activateCommittedConfs(core);
-  leaveJointWhenDue(core);
-  return confChanged;
+  return activateCommittedConfs(core);
 }
 
 function releaseUncommitted(core: Core, commit: Index): void {

@@ -2,7 +2,7 @@ import { assert } from "../lib/assert.ts";
 import { following, NOBODY, type Term } from "../lib/ids.ts";
 import { allMembers, allVoters, isVoter } from "./conf.ts";
 import { type Core, send, sendWhenDurable, trace } from "./core.ts";
-import { enrol, leaveJointWhenDue } from "./membership.ts";
+import { enrol } from "./membership.ts";
 import { appendOwn } from "./own-entries.ts";
 import { isDiskStalled } from "./persist.ts";
 import { voteResult } from "./quorum.ts";
@@ -134,7 +134,6 @@ function becomeLeader(core: Core): void {
   }
   // Nothing of earlier terms can be committed, and no read served, without this entry (P2).
   appendOwn(core, "noop", new Uint8Array(0));
-  leaveJointWhenDue(core);
   trace(core, "become-leader");
 }
 

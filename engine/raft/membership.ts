@@ -106,7 +106,10 @@ export function dismiss(core: Core): void {
   }
 }
 
-/** Any leader ends a joint configuration that ends by itself, not only the one who began (P15). */
+/**
+ * Any leader ends a joint configuration that ends by itself, not only the one who began (P15). It
+ * does so once it applied something of its own term; a tick tries again, after a transfer say.
+ */
 export function leaveJointWhenDue(core: Core): void {
   if (core.role !== "leader" || !isJoint(core.conf) || !core.conf.autoLeave) return;
   if (!canChangeConf(core) || core.transfer.target !== NOBODY) return;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { flag, parseCommand } from "./command.ts";
 import { runScenario } from "./etcd-adapter.ts";
-import { type Block, parseCommand } from "./scenario.ts";
+import type { Block } from "./scenario.ts";
 
 const leading = { role: "StateLeader", lead: 1, voter: true, term: 1 };
 const following = { role: "StateFollower", lead: 1, voter: true, term: 1 };
@@ -18,14 +19,45 @@ const elected = (options = ""): readonly Block[] => [
 ];
 
 describe("the adapter for etcd's scenarios", () => {
-  test("takes commands apart", () => {
-    const command = parseCommand("deliver-msgs 1 2 type=MsgApp drop=(3, 4)\nv1 l2");
+  test("takes commands apart, in every spelling", () => {
+    const command = parseCommand("deliver-msgs 1 (2,5) type=MsgApp drop=(3, 4)");
+    const added = parseCommand("add-nodes 3 voters=1,2 \\\n prevote checkquorum=false index=10");
+    const change = parseCommand("propose-conf-change 1 v1\nv4 l5");
 
     expect(command.name).toBe("deliver-msgs");
-    expect(command.args).toEqual(["1", "2"]);
+    expect(command.args).toEqual(["1", "2", "5"]);
     expect(command.options.get("drop")?.map(Number)).toEqual([3, 4]);
     expect(command.options.get("type")).toEqual(["MsgApp"]);
-    expect(command.body).toBe("v1 l2");
+    expect(added.options.get("voters")).toEqual(["1", "2"]);
+    expect(flag(added, "prevote")).toBe(true);
+    expect(flag(added, "checkquorum")).toBe(false);
+    expect(flag(change, "v1")).toBe(true);
+    expect(change.body).toBe("v4 l5");
+    expect(parseCommand("propose 1 v1=true").args).toEqual(["1", "v1=true"]);
+  });
+
+  test.each([
+    "campaing 1",
+    "campaign one",
+    "campaign",
+    "campaign 1 force=true",
+    "add-nodes 1 pre-vote=true",
+    "add-nodes 1 prevote=yes",
+    "add-nodes 1 voters=(a,b)",
+    "add-nodes 1 read-only=never",
+    "add-nodes 1 disable-conf-change-validation=true",
+    "deliver-msgs 1 type=MsgAppend",
+    "set-randomized-election-timeout 1",
+    "transfer-leadership from=1",
+    "propose-conf-change 1 transition=both\nv2",
+    "propose-conf-change 1\nx2",
+    "propose-conf-change 1 v1=true\nv2 v3",
+    "status 7",
+    "process-ready 7",
+  ])("refuses what is not in the language: %s", (cmd) => {
+    const added = { cmd: "add-nodes 1 voters=(1) index=10" };
+
+    expect(() => runScenario([added, { cmd }])).toThrow();
   });
 
   test("says where this core differs from what was printed", () => {
@@ -114,6 +146,7 @@ describe("the adapter for etcd's scenarios", () => {
       { cmd: "raft-state", raftstate: { "2": following, "3": following } },
       { cmd: "transfer-leadership from=1 to=3" },
       { cmd: "stabilize", soft: { "3": { lead: 3, role: "StateLeader" } } },
+      { cmd: "forget-leader 1" },
       { cmd: "propose 1 foo", text: ["raft proposal dropped"] },
     ];
 

@@ -1,147 +1,82 @@
 import type { Index, PeerId } from "../../engine/lib/ids.ts";
-import type { ConfChange, ConfState, Message, ProposeResult } from "../../engine/raft/types.ts";
-import { messageType, parseChanges, progressStateText, roleText, V1_CONTEXT } from "./etcd-text.ts";
-import { type Block, type Command, flag, numbers, parseCommand } from "./scenario.ts";
-import { ScenarioNode } from "./scenario-node.ts";
-
-/** Something etcd printed and this core did otherwise. */
-export type Mismatch = {
-  readonly block: number;
-  readonly cmd: string;
-  readonly what: string;
-  readonly expected: unknown;
-  readonly actual: unknown;
-};
+import { EMPTY_CONF } from "../../engine/raft/conf.ts";
+import type { ConfChange, Input, Message, ProposeResult, Raft } from "../../engine/raft/types.ts";
+import { type Command, flag, numberOption, numbers, parseCommand } from "./command.ts";
+import { type Difference, differences } from "./compare.ts";
+import { parseConfChange } from "./etcd-text.ts";
+import { type Mail, Mailbox, type Meant, type Proposal } from "./mail.ts";
+import type { Block, Mismatch } from "./scenario.ts";
+import { type Done, ScenarioNode } from "./scenario-node.ts";
 
 /** Ticks of etcd's scenario environment. */
 const ELECTION_TICKS = 3;
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 const ROUNDS_MAX = 10_000;
-const DROPPED = "raft proposal dropped";
 
 /** Runs one of etcd's interaction scenarios against this core and compares, command by command. */
 export function runScenario(blocks: readonly Block[]): Mismatch[] {
   const scenario = new Scenario();
-  return blocks.flatMap((block, place) =>
-    scenario.run(block).map((mismatch) => ({ block: place, cmd: block.cmd, ...mismatch })),
-  );
+  return blocks.flatMap((block, place) => {
+    scenario.perform(block.cmd);
+    const found = scenario.compare(block);
+    return found.map((mismatch) => ({ block: place, cmd: block.cmd, ...mismatch }));
+  });
 }
 
-type Difference = Omit<Mismatch, "block" | "cmd">;
-type Action = (command: Command) => void;
-
-class Scenario {
+/** The nodes of one scenario and the mail between them. */
+export class Scenario {
   readonly #nodes = new Map<number, ScenarioNode>();
   readonly #timeouts = new Map<number, number>();
   readonly #leaseReaders = new Set<number>();
-  /** The session last used from one node to another: for snapshots made by hand. */
-  readonly #sessions = new Map<string, number>();
-  #messages: Message[] = [];
+  readonly #mail = new Mailbox();
   #isDropped = false;
-  readonly #actions: Readonly<Record<string, Action>> = {
+  readonly #actions: Readonly<Record<string, (command: Command) => void>> = {
     "add-nodes": (command) => this.#addNodes(command),
-    campaign: (command) => this.#each(command, (node) => node.raft.input({ kind: "campaign" })),
+    campaign: (command) => this.#inputEach(command, { kind: "campaign" }),
     compact: ({ args: [id, index] }) => this.#node(id).compact(Number(index) as Index),
     "deliver-msgs": (command) => this.#deliver(command),
     "forget-leader": (command) => this.#forgetLeader(command),
     "process-append-thread": (command) =>
-      this.#each(command, (node) => this.#post(node.processAppendThread())),
-    "process-apply-thread": (command) => this.#each(command, (node) => node.processApplyThread()),
-    "process-ready": (command) => this.#each(command, (node) => this.#post(node.processReady())),
-    propose: ({ args: [id, data = ""] }) => this.#propose(this.#node(id), data),
+      this.#each(command, (node) => this.#finish(node, node.processAppendThread())),
+    "process-apply-thread": (command) =>
+      this.#each(command, (node) => this.#finish(node, node.processApplyThread())),
+    "process-ready": (command) => this.#each(command, (node) => this.#send(node.processReady())),
+    propose: ({ args: [id, ...words] }) => this.#propose(this.#node(id), dataOf(words.join(" "))),
     "propose-conf-change": (command) => this.#proposeConf(command),
     "report-unreachable": ({ args: [id, peer] }) =>
-      this.#node(id).raft.input({ kind: "unreachable", peer: Number(peer) as PeerId }),
+      this.#input(this.#node(id), { kind: "unreachable", peer: Number(peer) as PeerId }),
     "send-snapshot": ({ args: [from, to] }) => this.#sendSnapshot(Number(from), Number(to)),
-    "set-randomized-election-timeout": ({ args: [id], options }) =>
-      this.#timeouts.set(Number(id), Number(options.get("timeout")?.[0])),
+    "set-randomized-election-timeout": (command) =>
+      this.#each(command, ({ id }) => this.#timeouts.set(id, required(command, "timeout"))),
     stabilize: (command) => this.#stabilize(command),
     "tick-election": (command) => this.#tick(command, ELECTION_TICKS),
     "tick-heartbeat": (command) => this.#tick(command, 1),
-    "transfer-leadership": ({ options }) =>
-      this.#node(options.get("from")?.[0]).raft.input({
+    "transfer-leadership": (command) =>
+      this.#propose(this.#node(required(command, "from")), {
         kind: "transfer",
-        to: Number(options.get("to")?.[0]) as PeerId,
+        to: required(command, "to") as PeerId,
       }),
-    // Read below, when the block is compared.
-    "raft-log": () => undefined,
+    // Read when the block is compared.
+    "raft-log": (command) => this.#each(command, () => undefined),
     "raft-state": () => undefined,
-    status: () => undefined,
+    status: (command) => this.#each(command, () => undefined),
+    // About what etcd prints.
     "log-level": () => undefined,
     _breakpoint: () => undefined,
   };
 
-  run(block: Block): readonly Difference[] {
-    const command = parseCommand(block.cmd);
+  perform(cmd: string): void {
+    const command = parseCommand(cmd);
     const action = this.#actions[command.name];
     if (action === undefined) throw new Error(`unknown command: ${command.name}`);
     this.#isDropped = false;
     for (const node of this.#nodes.values()) node.forgetObserved();
     action(command);
-    return this.#compare(block);
   }
 
-  /** Only what etcd printed is compared: with its log silenced it prints nothing. */
-  #compare(block: Block): readonly Difference[] {
-    const found = [
-      ...this.#compareObserved(block),
-      ...this.#compareAsked(block),
-      ...this.#compareProgress(block),
-    ];
-    if (block.text !== undefined) {
-      const expected = block.text.includes(DROPPED);
-      found.push({ what: "proposal dropped", expected, actual: this.#isDropped });
-    }
-    return found.filter(({ expected, actual }) => !Bun.deepEquals(expected, actual));
-  }
-
-  #compareObserved(block: Block): readonly Difference[] {
-    return (["soft", "hs", "entries", "committed"] as const).flatMap((what) =>
-      Object.entries(block[what] ?? {}).map(([id, expected]) => {
-        const actual = this.#node(id).observed[what];
-        return { what: `${what} of ${id}`, expected, actual };
-      }),
-    );
-  }
-
-  #compareAsked({ raftlog = {}, raftstate = {} }: Block): readonly Difference[] {
-    const logs = Object.entries(raftlog).map(([id, expected]) => ({
-      what: `log of ${id}`,
-      expected,
-      actual: this.#node(id).log,
-    }));
-    const states = Object.entries(raftstate).map(([id, expected]) => ({
-      what: `state of ${id}`,
-      expected,
-      actual: this.#raftState(id),
-    }));
-    return [...logs, ...states];
-  }
-
-  #compareProgress({ status = {} }: Block): readonly Difference[] {
-    return Object.entries(status).map(([id, members]) => ({
-      what: `progress seen by ${id}`,
-      expected: Object.fromEntries(
-        Object.entries(members).map(([member, { state, match }]) => [member, { state, match }]),
-      ),
-      actual: this.#status(id),
-    }));
-  }
-
-  #raftState(id: string): unknown {
-    const { role, leader, term, conf } = this.#node(id).raft.status();
-    const voter = conf.voters.includes(Number(id) as PeerId);
-    return { role: roleText(role), voter, term, lead: leader };
-  }
-
-  #status(id: string): Readonly<Record<string, unknown>> {
-    const { progress } = this.#node(id).raft.status();
-    return Object.fromEntries(
-      progress.map((each) => [
-        each.id,
-        { state: progressStateText(each.state), match: each.match },
-      ]),
-    );
+  /** What the last command did, beside what `block` expects. */
+  compare(block: Block): readonly Difference[] {
+    return differences(block, (id) => this.#node(id), this.#isDropped);
   }
 
   #node(id: string | number | undefined): ScenarioNode {
@@ -154,27 +89,29 @@ class Scenario {
     for (const id of args) action(this.#node(id));
   }
 
+  #input(node: ScenarioNode, input: Input): void {
+    node.input((raft) => raft.input(input));
+  }
+
+  #inputEach(command: Command, input: Input): void {
+    this.#each(command, (node) => this.#input(node, input));
+  }
+
   #addNodes(command: Command): void {
     const { args, options } = command;
-    const index = Number(options.get("index")?.[0] ?? 0) as Index;
+    const index = numberOption(command, "index", 0) as Index;
     const voters = numbers(options.get("voters")) as readonly PeerId[];
     const learners = numbers(options.get("learners")) as readonly PeerId[];
-    const conf: ConfState = {
-      voters,
-      votersOutgoing: [],
-      learners,
-      learnersNext: [],
-      autoLeave: false,
-    };
+    const isBootstrapped = index > 0 || voters.length > 0 || learners.length > 0;
     for (let i = 0; i < Number(args[0]); i++) {
       const id = this.#nodes.size + 1;
-      const isBootstrapped = index > 0 || voters.length > 0;
       if (options.get("read-only")?.[0] === "lease-based") this.#leaseReaders.add(id);
       const node = new ScenarioNode({
         config: this.#config(id, command),
-        conf: isBootstrapped ? conf : null,
+        conf: isBootstrapped ? { ...EMPTY_CONF, voters, learners } : null,
         index,
         async: flag(command, "async-storage-writes"),
+        maxCommittedBytes: numberOption(command, "max-committed-size-per-ready", NO_LIMIT),
       });
       this.#nodes.set(id, node);
     }
@@ -190,7 +127,7 @@ class Scenario {
       preVote: flag(command, "prevote"),
       checkQuorum: flag(command, "checkquorum"),
       stepDownOnRemoval: flag(command, "step-down-on-removal"),
-      maxInflightMsgs: Number(command.options.get("inflight")?.[0] ?? NO_LIMIT),
+      maxInflightMsgs: numberOption(command, "inflight", NO_LIMIT),
       maxInflightBytes: NO_LIMIT,
       maxMsgBytes: NO_LIMIT,
       maxUncommittedBytes: NO_LIMIT,
@@ -201,81 +138,74 @@ class Scenario {
   }
 
   #tick(command: Command, times: number): void {
-    this.#each(command, ({ raft }) => {
-      for (let i = 0; i < times; i++) raft.tick();
+    this.#each(command, (node) => {
+      for (let i = 0; i < times; i++) node.tick();
     });
   }
 
-  #propose({ raft }: ScenarioNode, data: string): void {
-    this.#noteResult(raft.propose([new TextEncoder().encode(data)]));
-  }
-
-  #noteResult(result: ProposeResult): void {
-    this.#isDropped = !result.ok;
-  }
-
-  /** etcd replaces a change that it refuses by an empty entry. */
   #proposeConf(command: Command): void {
-    const node = this.#node(command.args[0]);
     const transition = command.options.get("transition")?.[0] ?? "auto";
-    const result = node.raft.proposeConf({
-      changes: parseChanges(command.body),
+    const change = parseConfChange(command.body, {
+      isV1: flag(command, "v1"),
       transition: transition as ConfChange["transition"],
-      context: flag(command, "v1") ? V1_CONTEXT : new Uint8Array(0),
     });
-    const isRefused =
-      !result.ok && (result.reason === "conf-pending" || result.reason === "conf-invalid");
-    if (isRefused) this.#propose(node, "");
-    else this.#noteResult(result);
+    this.#propose(this.#node(command.args[0]), { kind: "conf", change });
+  }
+
+  /** A follower of etcd's passes on to its leader what only that one can do. */
+  #propose(node: ScenarioNode, proposal: Proposal): void {
+    const { role, leader } = node.status;
+    if (role === "follower" && leader > 0) {
+      this.#mail.post({ kind: "proposal", to: leader, proposal });
+      return;
+    }
+    const result = node.input((raft) => proposeTo(raft, proposal));
+    if (result?.ok === false) this.#isDropped = true;
   }
 
   /** With reads by lease etcd ignores this; nl has no such reads. */
   #forgetLeader(command: Command): void {
     this.#each(command, (node) => {
-      if (!this.#leaseReaders.has(node.id)) node.raft.input({ kind: "forget-leader" });
+      if (!this.#leaseReaders.has(node.id)) this.#input(node, { kind: "forget-leader" });
     });
   }
 
   #sendSnapshot(from: number, to: number): void {
-    const node = this.#node(from);
-    this.#post([
-      {
-        kind: "snapshot",
-        from: node.id,
-        to: to as PeerId,
-        term: node.raft.status().term,
-        session: this.#sessions.get(`${from}>${to}`) ?? 0,
-        snapshot: node.snapshot,
-      },
-    ]);
+    const { id, snapshot, status } = this.#node(from);
+    const session = this.#mail.session(from, to);
+    const { term } = status;
+    this.#send([{ kind: "snapshot", from: id, to: to as PeerId, term, session, snapshot }]);
   }
 
-  #post(messages: readonly Message[]): void {
-    for (const message of messages) {
-      if (message.kind === "append" || message.kind === "heartbeat") {
-        this.#sessions.set(`${message.from}>${message.to}`, message.session);
-      }
-      this.#messages.push(message);
-    }
+  #send(messages: readonly Message[]): void {
+    for (const message of messages) this.#mail.post({ kind: "message", to: message.to, message });
+  }
+
+  /** Another's replies leave; what the node itself is told, is delivered like a message. */
+  #finish(node: ScenarioNode, done: Done | null): void {
+    if (done === null) return;
+    this.#send(done.replies);
+    this.#mail.post({ kind: "notice", to: node.id, tell: done.tell });
   }
 
   #deliver({ args, options }: Command): void {
     const type = options.get("type")?.[0] ?? null;
-    const dropped = numbers(options.get("drop"));
-    for (const id of numbers(args)) this.#deliverTo(id, { type, drop: false });
-    for (const id of dropped) this.#deliverTo(id, { type, drop: true });
+    for (const id of numbers(args)) this.#deliverTo({ id, type, drop: false });
+    for (const id of numbers(options.get("drop"))) this.#deliverTo({ id, type, drop: true });
   }
 
   /** True when there was something to deliver. */
-  #deliverTo(id: number, how: { readonly type: string | null; readonly drop: boolean }): boolean {
-    const isMeant = (message: Message): boolean =>
-      message.to === id && (how.type === null || how.type === messageType(message));
-    const meant = this.#messages.filter(isMeant);
-    this.#messages = this.#messages.filter((message) => !isMeant(message));
-    if (!how.drop) {
-      for (const message of meant) this.#nodes.get(id)?.raft.step(message);
-    }
-    return meant.length > 0;
+  #deliverTo(meant: Meant): boolean {
+    const mail = this.#mail.collect(meant);
+    if (!meant.drop) for (const each of mail) this.#hand(each);
+    return mail.length > 0;
+  }
+
+  #hand(mail: Mail): void {
+    const node = this.#node(mail.to);
+    if (mail.kind === "message") node.step(mail.message);
+    else if (mail.kind === "proposal") this.#propose(node, mail.proposal);
+    else mail.tell();
   }
 
   #stabilize({ args }: Command): void {
@@ -292,22 +222,40 @@ class Scenario {
     let moved = false;
     for (const node of nodes) {
       if (!node.hasReady()) continue;
-      this.#post(node.processReady());
+      this.#send(node.processReady());
       moved = true;
     }
-    for (const id of ids) moved = this.#deliverTo(id, { type: null, drop: false }) || moved;
+    for (const id of ids) moved = this.#deliverTo({ id, type: null, drop: false }) || moved;
     for (const node of nodes) {
       while (node.hasAppendWork) {
-        this.#post(node.processAppendThread());
+        this.#finish(node, node.processAppendThread());
         moved = true;
       }
     }
     for (const node of nodes) {
       while (node.hasApplyWork) {
-        node.processApplyThread();
+        this.#finish(node, node.processApplyThread());
         moved = true;
       }
     }
     return moved;
   }
+}
+
+const dataOf = (text: string): Proposal => ({ kind: "data", data: new TextEncoder().encode(text) });
+
+/** etcd replaces a change of membership that it refuses by an empty entry. */
+function proposeTo(raft: Raft, proposal: Proposal): ProposeResult | null {
+  if (proposal.kind === "transfer") return raft.input(proposal);
+  if (proposal.kind === "data") return raft.propose([proposal.data]);
+  const result = raft.proposeConf(proposal.change);
+  const isRefused =
+    !result.ok && (result.reason === "conf-pending" || result.reason === "conf-invalid");
+  return isRefused ? raft.propose([new Uint8Array(0)]) : result;
+}
+
+function required(command: Command, name: string): number {
+  const value = command.options.get(name)?.[0];
+  if (value === undefined) throw new Error(`${command.name}: ${name} is missing`);
+  return Number(value);
 }

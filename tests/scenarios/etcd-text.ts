@@ -1,9 +1,13 @@
-import { decodeConfChange } from "../../engine/raft/conf-codec.ts";
-import type { ConfChange, ConfOp, Entry, Message, Role } from "../../engine/raft/types.ts";
-import type { EntryText } from "./scenario.ts";
-
-/** Marks, in its context, a change that etcd would have written as a v1 entry. */
-export const V1_CONTEXT = new Uint8Array([1]);
+import { decodeConfChange, encodeConfChange } from "../../engine/raft/conf-codec.ts";
+import type {
+  ConfChange,
+  ConfOp,
+  Entry,
+  HardState,
+  Message,
+  Role,
+} from "../../engine/raft/types.ts";
+import type { EntryText, HardStateText } from "./scenario.ts";
 
 const ROLES = {
   follower: "StateFollower",
@@ -19,7 +23,10 @@ const PROGRESS_STATES = {
   snapshot: "StateSnapshot",
 } as const;
 
-const LETTERS = { voter: "v", learner: "l", remove: "r" } as const;
+/** etcd keeps a change made of one old-style operation in an entry type of its own. */
+const V1_MARK = "v1:";
+/** `u4` (update) means nothing to a core without node contexts: nobody has this number. */
+const NOBODY_AT_ALL = Number.MAX_SAFE_INTEGER as ConfOp["id"];
 
 export const roleText = (role: Role): string => ROLES[role];
 
@@ -28,27 +35,53 @@ export const progressStateText = (state: keyof typeof PROGRESS_STATES): string =
 
 export function entryText(entry: Entry): EntryText {
   const { term, index, kind, data } = entry;
-  if (kind !== "conf") {
-    return [term, index, "EntryNormal", JSON.stringify(new TextDecoder().decode(data))];
-  }
-  const change = decodeConfChange(data);
-  const isV1 = change !== null && change.context.length > 0;
-  return [term, index, isV1 ? "EntryConfChange" : "EntryConfChangeV2", changesText(change)];
+  const text = new TextDecoder().decode(kind === "conf" ? decodeConfChange(data)?.context : data);
+  if (kind !== "conf") return [term, index, "EntryNormal", JSON.stringify(text)];
+  const isV1 = text.startsWith(V1_MARK);
+  const words = isV1 ? text.slice(V1_MARK.length) : text;
+  return [term, index, isV1 ? "EntryConfChange" : "EntryConfChangeV2", words];
 }
 
-const changesText = (change: ConfChange | null): string =>
-  (change?.changes ?? []).map(({ op, id }) => `${LETTERS[op]}${id}`).join(" ");
-
-/** `v1 l2 r3` → operations. `u4` (update) means nothing to a core without node contexts. */
-export function parseChanges(body: string): readonly ConfOp[] {
+/** `v1 l2 r3` → a change that carries its own words as context, for `entryText`. */
+export function parseConfChange(
+  body: string,
+  options: { readonly isV1: boolean; readonly transition: ConfChange["transition"] },
+): ConfChange {
   const words = body.split(/\s+/).filter((word) => word !== "");
-  return words.flatMap((word): readonly ConfOp[] => {
-    const id = Number(word.slice(1)) as ConfOp["id"];
-    if (word.startsWith("v")) return [{ op: "voter", id }];
-    if (word.startsWith("l")) return [{ op: "learner", id }];
-    return word.startsWith("r") ? [{ op: "remove", id }] : [];
-  });
+  const { isV1, transition } = options;
+  if (isV1 && (words.length !== 1 || transition !== "auto")) {
+    throw new Error("propose-conf-change: v1 is one operation without a transition");
+  }
+  const context = new TextEncoder().encode(`${isV1 ? V1_MARK : ""}${words.join(" ")}`);
+  return { changes: words.map(parseOp), transition, context };
 }
+
+function parseOp(word: string): ConfOp {
+  const [, letter, digits] = /^([vlru])(\d+)$/.exec(word) ?? [];
+  const id = Number(digits) as ConfOp["id"];
+  switch (letter) {
+    case "v":
+      return { op: "voter", id };
+    case "l":
+      return { op: "learner", id };
+    case "r":
+      return { op: "remove", id };
+    case "u":
+      return { op: "remove", id: NOBODY_AT_ALL };
+    default:
+      throw new Error(`propose-conf-change: unknown change: ${word}`);
+  }
+}
+
+/** What etcd counts of an entry against `max-committed-size-per-ready`: its size on the wire. */
+export function wireBytes({ index, term, kind, data }: Entry): number {
+  const change = kind === "conf" ? decodeConfChange(data) : null;
+  const payload = change === null ? data : encodeConfChange(change);
+  const head = 2 + (1 + varintBytes(term)) + (1 + varintBytes(index));
+  return payload.length === 0 ? head : head + 1 + varintBytes(payload.length) + payload.length;
+}
+
+const varintBytes = (value: number): number => Math.max(1, Math.ceil(Math.log2(value + 1) / 7));
 
 /** The name etcd gives this message. */
 export function messageType(message: Message): string {
@@ -75,3 +108,9 @@ export function messageType(message: Message): string {
       return "MsgReadIndexResp";
   }
 }
+
+export const hardStateText = ({ term, votedFor, commit }: HardState): HardStateText => ({
+  term,
+  vote: votedFor,
+  commit,
+});

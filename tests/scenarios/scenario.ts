@@ -24,34 +24,11 @@ export type RaftStateText = SoftState & { readonly voter: boolean; readonly term
 /** `next` and `flags` are in the files but depend on how messages were batched: not compared. */
 export type ProgressText = { readonly state: string; readonly match: number };
 
-/** A command taken apart: `propose 1 foo` or `deliver-msgs 1 2 drop=(3)\nbody`. */
-export type Command = {
-  readonly name: string;
-  readonly args: readonly string[];
-  readonly options: ReadonlyMap<string, readonly string[]>;
-  readonly body: string;
+/** Something etcd printed and this core did otherwise. */
+export type Mismatch = {
+  readonly block: number;
+  readonly cmd: string;
+  readonly what: string;
+  readonly expected: unknown;
+  readonly actual: unknown;
 };
-
-export function parseCommand(cmd: string): Command {
-  const [line = "", ...rest] = cmd.split("\n");
-  const [name = "", ...words] = line.match(/[^\s=]+=\([^)]*\)|\S+/g) ?? [];
-  const options = new Map<string, readonly string[]>();
-  const args: string[] = [];
-  for (const word of words) {
-    const equals = word.indexOf("=");
-    if (equals < 0) args.push(...listOf(word));
-    else options.set(word.slice(0, equals), listOf(word.slice(equals + 1)));
-  }
-  return { name, args, options, body: rest.join("\n") };
-}
-
-const listOf = (word: string): readonly string[] =>
-  word
-    .replace(/^\(|\)$/g, "")
-    .split(",")
-    .filter((item) => item !== "");
-
-export const numbers = (words: readonly string[] = []): readonly number[] => words.map(Number);
-
-export const flag = (command: Command, name: string): boolean =>
-  command.options.get(name)?.[0] === "true";
