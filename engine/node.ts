@@ -221,7 +221,7 @@ function serve({ parts, platform, replica, links, server }: Serving) {
     outputLink: links.output,
     outputReader: parts.worker ?? NO_OUTPUT,
     platform: { ...platform, logger },
-    warnings: () => [...damageOf(replica), ...warnings],
+    warnings: () => [...damageOf(replica), ...stallOf(replica), ...warnings],
     onBug,
   });
   registerApi(server.server, {
@@ -244,6 +244,12 @@ function damageOf(replica: Replica): readonly string[] {
       "of them damaged): nl cluster recover --dir DIR",
   ];
 }
+
+/** A disk that hangs is no error yet: it may come back. */
+const stallOf = (replica: Replica): readonly string[] =>
+  replica.status().raft.diskStalled
+    ? ["the disk has not finished a write for longer than an election takes: it does not lead now"]
+    : [];
 
 /** A node that only serves has no output of its own. */
 const NO_OUTPUT: OutputReader = {

@@ -95,6 +95,7 @@ function missingRequirements(): readonly Missing[] {
   if (!dockerHasImage()) found.push({ name: "docker", why: "no Docker with alpine:latest" });
   if (Bun.which("bwrap") === null) found.push({ name: "bubblewrap", why: "no bwrap" });
   if (Bun.which("tmux") === null) found.push({ name: "tmux", why: "no tmux" });
+  if (Bun.which("strace") === null) found.push({ name: "strace", why: "no strace" });
   if (process.getuid?.() !== 0) found.push({ name: "root", why: "not root" });
   return found;
 }

@@ -2,6 +2,7 @@ import { following, type Index, type PeerId } from "../lib/ids.ts";
 import { isVoter } from "./conf.ts";
 import type { Core } from "./core.ts";
 import { applyLag } from "./follower.ts";
+import { isDiskStalled } from "./persist.ts";
 import type { Progress } from "./progress.ts";
 import type { ProgressView, Status } from "./types.ts";
 
@@ -18,6 +19,7 @@ export function statusOf(core: Core): Status {
     durable: core.log.durable,
     firstIndex: core.log.firstIndex,
     lastIndex: core.log.lastIndex,
+    diskStalled: isDiskStalled(core),
     conf: core.conf,
     transferee: core.transfer.target,
     damaged: core.damage !== null,

@@ -284,6 +284,8 @@ export type Status = RoleChange &
     readonly durable: Index;
     readonly firstIndex: Index;
     readonly lastIndex: Index;
+    /** A job is under way for longer than an election timeout: this node does not lead. */
+    readonly diskStalled: boolean;
     readonly conf: ConfState;
     readonly transferee: PeerId;
     /** Booted damaged and not whole again: neither votes nor campaigns (contract 16). */

@@ -8,7 +8,7 @@ import { extend, isSamePosition, ORIGIN, type Position, positionOf } from "./cha
 import { nodeFiles } from "./node-files.ts";
 import { type Damage, type ExpectedOwner, type OpenedLog, openLog } from "./open-log.ts";
 import { continues } from "./scan-log.ts";
-import { attempt, StorageFault } from "./storage-fault.ts";
+import { attempt, naming, StorageFault } from "./storage-fault.ts";
 import { FRAME_BYTES, PAGE_BYTES } from "./wal-evidence.ts";
 
 export type SqliteLogOptions = {
@@ -33,6 +33,7 @@ const TRUNCATE_CHUNK = 2_000;
  */
 export class SqliteLog {
   readonly #options: SqliteLogOptions;
+  readonly #files: ReturnType<typeof nodeFiles>;
   #opened: OpenedLog | null = null;
   #failure: StorageError | null = null;
 
@@ -53,6 +54,7 @@ export class SqliteLog {
 
   constructor(options: SqliteLogOptions) {
     this.#options = options;
+    this.#files = nodeFiles(options.directory);
   }
 
   /** Why the log was found damaged; null = it is whole. */
@@ -77,7 +79,7 @@ export class SqliteLog {
 
   /** Several jobs in one transaction. Durable on return, except jobs that did not ask for it. */
   write(jobs: readonly PersistJob[]): Result<void, StorageError> {
-    return this.#guard("writing the log", () => {
+    return this.#guard(`writing ${this.#files.log}`, () => {
       for (const job of jobs) {
         assert(job.seq > this.#lastSeq, "persist jobs arrive in the order of their numbers");
         this.#lastSeq = job.seq;
@@ -93,7 +95,7 @@ export class SqliteLog {
     hi: Index,
     maxBytes: number,
   ): Result<readonly Entry[] | "compacted", StorageError> {
-    return this.#guard("reading the log", () => {
+    return this.#guard(`reading ${this.#files.log}`, () => {
       if (lo <= this.#base.index) return "compacted";
       const end = Math.min(hi, following(this.#last.index)) as Index;
       return lo < end ? this.#read(lo, end, maxBytes) : [];
@@ -102,7 +104,7 @@ export class SqliteLog {
 
   /** Names a snapshot made of this log's own entries. The log stays, but may be truncated now. */
   recordSnapshot(snapshot: SnapshotMeta): Result<void, StorageError> {
-    return this.#guard("recording a snapshot", () => {
+    return this.#guard(`recording a snapshot in ${this.#files.log}`, () => {
       assert(snapshot.index >= this.#snapshotIndex, "snapshots do not go back");
       assert(snapshot.index <= this.#last.index, "a snapshot covers entries of this log");
       const { tables } = this.#running();
@@ -122,7 +124,7 @@ export class SqliteLog {
    * called again (a write may make that sooner); null = nothing is left to do.
    */
   tend(): Result<number | null, StorageError> {
-    return this.#guard("tending the log", () => {
+    return this.#guard(`tending ${this.#files.log}`, () => {
       const now = this.#options.monotonicMillis();
       if (this.#uncoveredSince !== null && now - this.#uncoveredSince >= MARK_LAZY_MILLIS) {
         this.#syncMark();
@@ -139,8 +141,8 @@ export class SqliteLog {
 
   /** Brings everything up to date and gives back the lock. What failed is not touched again. */
   close(): Result<void, StorageError> {
-    const finished = this.#guard("closing the log", () => this.#finish());
-    const released = attempt("closing the log", () => this.#release());
+    const finished = this.#guard(`closing ${this.#files.log}`, () => this.#finish());
+    const released = attempt(`closing ${this.#files.log}`, () => this.#release());
     return finished.ok ? released : finished;
   }
 
@@ -149,7 +151,7 @@ export class SqliteLog {
     if (this.#postponed !== null) this.#commit([]);
     if (!this.#isCovered()) this.#syncMark();
     this.#opened.tables.checkpoint("TRUNCATE");
-    rmSync(nodeFiles(this.#options.directory).pid, { force: true });
+    rmSync(this.#files.pid, { force: true });
   }
 
   #release(): void {
@@ -186,7 +188,7 @@ export class SqliteLog {
     if (isRewrite || isRepaired || isBehind || !isSameVote(before, this.#hardState)) {
       this.#syncMark();
     }
-    if (isRepaired) rmSync(nodeFiles(this.#options.directory).damaged, { force: true });
+    if (isRepaired) rmSync(this.#files.damaged, { force: true });
   }
 
   #writeJob(job: PersistJob): void {
@@ -321,7 +323,9 @@ export class SqliteLog {
     const { mark, identity } = this.#running();
     const term = this.#hardState?.term ?? (0 as Term);
     const votedFor = this.#hardState?.votedFor ?? NOBODY;
-    mark.write({ identity, term, votedFor, last, damagedTerm: this.#damagedTerm });
+    naming(`writing ${this.#files.mark}`, () =>
+      mark.write({ identity, term, votedFor, last, damagedTerm: this.#damagedTerm }),
+    );
   }
 
   #running(): OpenedLog {
@@ -355,6 +359,7 @@ function walBytesOf(jobs: readonly PersistJob[]): number {
 function rotten(index: Index): StorageFault {
   return new StorageFault(
     "corrupt",
-    `entry ${index} of the log is not what was written: the disk or its memory is failing`,
+    `entry ${index} of the log is not what was written: the disk or the memory is failing; keep ` +
+      "the directory, replace what fails, then start the node again",
   );
 }

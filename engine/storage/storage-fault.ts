@@ -24,6 +24,13 @@ export function attempt<T>(doing: string, work: () => T): Result<T, StorageError
   }
 }
 
+/** Says more exactly what failed than the `attempt` around it, which passes it on. */
+export function naming<T>(doing: string, work: () => T): T {
+  const result = attempt(doing, work);
+  if (result.ok) return result.value;
+  throw new StorageFault(result.error.kind, result.error.detail);
+}
+
 export function toStorageError(doing: string, thrown: unknown): StorageError {
   if (thrown instanceof StorageFault) return thrown.error;
   if (thrown instanceof SQLiteError) {
