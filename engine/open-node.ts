@@ -7,6 +7,8 @@ import { err, ok, type Result } from "./lib/result.ts";
 import { certificateDirectory } from "./new-cluster.ts";
 import type { NodeParts } from "./node.ts";
 import { readNodeAddresses } from "./node-addresses.ts";
+import type { StorageError } from "./platform/log-store.ts";
+import type { SnapshotMeta } from "./raft/types.ts";
 import {
   type CertificateFileError,
   loadNodeIdentity,
@@ -64,17 +66,33 @@ export function ownerOf(
   return identity.ok ? identity : err(nlError("refused", identity.error.detail));
 }
 
-/** The same node with a log that lasts as long as the process. */
+/** The same node with a log and snapshots that last as long as the process. */
 export async function openEphemeralNode(directory: string): Promise<Result<Opened, NlError>> {
   const opened = await openNode(directory);
   if (!opened.ok) return opened;
   const { MemoryLogStore } = await import("./storage/memory-log-store.ts");
+  const { MemorySnapshots, snapshotMemory } = await import("./storage/memory-snapshots.ts");
   const booted = await bootOnce(opened.value.logStore);
   if (!booted.ok) return booted;
+  const snapshot = booted.value;
+  const bytes = await readWhole(opened.value.snapshots, snapshot);
+  if (!bytes.ok) return bytes;
+  const timers = bunTimers();
   return ok({
     ...opened.value,
-    logStore: new MemoryLogStore({ timers: bunTimers(), snapshot: booted.value }),
+    logStore: new MemoryLogStore({ timers, snapshot }),
+    snapshots: new MemorySnapshots(timers, snapshotMemory([[snapshot.id, bytes.value]])),
   });
+}
+
+async function readWhole(
+  snapshots: NodeParts["snapshots"],
+  snapshot: SnapshotMeta,
+): Promise<Result<Uint8Array, NlError>> {
+  const read = await new Promise<Result<Uint8Array, StorageError>>((done) =>
+    snapshots.readChunk(snapshot, 0, snapshot.bytes, done),
+  );
+  return read.ok ? read : err(nlError("refused", read.error.detail, "nothing was changed"));
 }
 
 /** Reads the founding snapshot's record, and closes the log again. */

@@ -7,6 +7,7 @@ import { type Identity, type Mark, MarkFile, readMark } from "./mark-file.ts";
 import { DIRECTORY_MODE, FILE_MODE, nodeFiles } from "./node-files.ts";
 import { rebuildLog } from "./rebuild-log.ts";
 import { type LogScan, scanLog } from "./scan-log.ts";
+import { removeUnnamedSnapshots } from "./snapshot-bytes.ts";
 import { StorageFault, toStorageError } from "./storage-fault.ts";
 import { countDurableFrames } from "./wal-evidence.ts";
 
@@ -59,6 +60,9 @@ export function openLog(directory: string, expected: ExpectedOwner | null): Open
     const isWalCut = tables.checkpoint("PASSIVE") < durableFrames;
     const survey = surveyLog({ tables, mark, identity, isWalCut });
     tables = settle({ directory, tables, mark, survey });
+    const { snapshot, damage } = survey;
+    // A damaged log may name an old one: then nothing goes that may still be needed.
+    if (snapshot !== null && damage === null) removeUnnamedSnapshots(files.snapshots, snapshot.id);
     return toOpened({ tables, mark, survey });
   } catch (thrown) {
     mark?.close();

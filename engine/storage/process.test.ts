@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { Index } from "../lib/ids.ts";
 import type { Done } from "../platform/completion.ts";
 import type { LogStore, StorageError } from "../platform/log-store.ts";
-import { entry, job, logIn, must, openLogIn, Scratch } from "./log-fixture.ts";
+import { entry, FOUNDING, hardState, job, logIn, must, openLogIn, Scratch } from "./log-fixture.ts";
 import { WorkerLogStore } from "./worker-log-store.ts";
 
 /** What the death, the rivalry and the full disk of real processes do to a log. */
@@ -36,6 +36,35 @@ test("kill -9 of a writing process loses nothing that was acked", async () => {
     expect(boot.hardState?.term).toBeGreaterThanOrEqual(last.term);
     expect(boot.hardState?.votedFor).toBe(1 as never);
   }
+}, 30_000);
+
+test("kill -9 of a process that compacts its log costs nothing but the compaction", async () => {
+  const covered = 24_000;
+  const log = openLogIn(scratch.directory);
+  const entries = Array.from({ length: covered + 100 }, (_, at) => entry(at + 2, 1, "e"));
+  must(log.write([job({ entries, hardState: hardState(1, 1, covered) })]));
+  must(log.recordSnapshot({ ...FOUNDING, index: covered as Index, id: "made-here" }));
+  must(log.close());
+  const firsts: number[] = [];
+
+  for (let kill = 0; kill < KILLS; kill++) {
+    const before = String(covered - 10);
+    const writer = startWriter([process.execPath, WRITER, scratch.directory, "100", before]);
+    const lines = await writer.until((said) => said.length > 1 + kill * 2);
+    await writer.kill();
+    const last = lastAcked([...lines, ...(await writer.rest())]);
+    const crashed = logIn(scratch.directory);
+    const boot = must(crashed.boot());
+    must(crashed.close());
+
+    expect(boot).toMatchObject({ damaged: false, applied: covered });
+    expect(boot.lastIndex).toBeGreaterThanOrEqual(Math.max(last.index, covered + 101));
+    firsts.push(boot.termRuns[0]?.from ?? 0);
+  }
+
+  expect(firsts).toEqual([...firsts].sort((x, y) => x - y));
+  expect(firsts.at(-1)).toBeGreaterThan(2);
+  expect(firsts.at(-1)).toBeLessThanOrEqual(covered - 10);
 }, 30_000);
 
 test("a second process is refused and told who the first is; the lock dies with it", async () => {

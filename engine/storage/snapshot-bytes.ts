@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -124,6 +126,18 @@ export function writeSnapshotFile(directory: string, id: string, bytes: Uint8Arr
   }
   renameSync(unfinished, whole);
   syncPath(directory);
+}
+
+/**
+ * What a crash left: files that were being made, and whole ones that the log does not name. An
+ * interrupted transfer stays: it may go on.
+ */
+export function removeUnnamedSnapshots(directory: string, named: string): void {
+  if (!existsSync(directory)) return;
+  for (const name of readdirSync(directory)) {
+    if (name === named || name.endsWith(PARTIAL)) continue;
+    rmSync(join(directory, name), { force: true, recursive: true });
+  }
 }
 
 /** Of a snapshot that is being made here, and of one that is being received. */

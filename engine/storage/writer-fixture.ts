@@ -5,10 +5,11 @@ import { WorkerLogStore } from "./worker-log-store.ts";
 
 /**
  * A process that writes for ever, several jobs at a time, and says on stdout what was acked:
- * `booted <last index>`, `acked <index> <term>`, `failed <kind>`. Started by `process.test.ts`.
+ * `booted <last index>`, `acked <index> <term>`, `failed <kind>`. Truncates while it writes
+ * when it is told an index. Started by `process.test.ts`.
  */
 
-const [directory = "", entryBytes = "100"] = process.argv.slice(2);
+const [directory = "", entryBytes = "100", truncateBefore = "0"] = process.argv.slice(2);
 const IN_FLIGHT = 8;
 /** A new term, with a vote, every so many entries. */
 const ENTRIES_PER_TERM = 50;
@@ -29,6 +30,7 @@ store.boot((booted) => {
 function start(boot: Boot): void {
   nextIndex = boot.lastIndex + 1;
   say(`booted ${boot.lastIndex} ${boot.damaged ? "damaged" : "whole"}`);
+  if (truncateBefore !== "0") store.truncateBefore(Number(truncateBefore) as Index);
   for (let at = 0; at < IN_FLIGHT; at++) writeNext();
 }
 
