@@ -10,4 +10,12 @@ export function formatDuration(millis: number): string {
   return `${Math.floor(hours / 24)}d${two(hours % 24)}h`;
 }
 
+/** Microseconds as a short latency: `0.04ms`, `1.3ms`, `120ms`, `4.2s`. */
+export function formatLatency(micros: number): string {
+  const millis = micros / 1_000;
+  if (millis >= 1_000) return `${(millis / 1_000).toFixed(1)}s`;
+  if (millis >= 10) return `${Math.round(millis)}ms`;
+  return `${millis.toFixed(millis < 0.1 ? 2 : 1)}ms`;
+}
+
 const two = (value: number): string => String(value).padStart(2, "0");

@@ -17,6 +17,7 @@ import type {
   Seq,
   Session,
   SnapshotMeta,
+  TraceName,
   TransferOutcome,
 } from "./types.ts";
 
@@ -255,12 +256,14 @@ export function sendWhenDurable(core: Core, message: Message): void {
   held.push(message);
 }
 
-export function trace(core: Core, name: string, message: Message | null = null): void {
+export function trace(core: Core, name: TraceName, message: Message | null = null): void {
   core.options.trace?.({
     name,
     id: core.id,
     term: core.term,
+    votedFor: core.votedFor,
     commit: core.commit,
+    durable: core.log.durable,
     lastIndex: core.log.lastIndex,
     role: core.role,
     message,

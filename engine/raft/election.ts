@@ -132,9 +132,9 @@ function becomeLeader(core: Core): void {
   for (const id of allMembers(core.conf)) {
     if (id !== core.id) enrol(core, id, { next: following(core.log.lastIndex), active: false });
   }
+  trace(core, "become-leader");
   // Nothing of earlier terms can be committed, and no read served, without this entry (P2).
   appendOwn(core, "noop", new Uint8Array(0));
-  trace(core, "become-leader");
 }
 
 function voteReply(

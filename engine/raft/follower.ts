@@ -115,14 +115,15 @@ function adoptEntries(core: Core, entries: readonly Entry[]): boolean {
     core.log.append(entry);
     notePendingConf(core, entry);
   }
+  trace(core, "append");
   return true;
 }
 
 function truncateFrom(core: Core, index: Index): void {
-  trace(core, "truncate");
   core.log.truncateFrom(index);
   core.pendingConfs = core.pendingConfs.filter((pending) => pending.index < index);
   core.verified = lesser(core.verified, preceding(index));
+  trace(core, "truncate");
 }
 
 /** Gapless, terms in order, configuration changes readable. Anything else is not from a leader. */

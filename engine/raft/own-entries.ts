@@ -1,5 +1,5 @@
 import { following } from "../lib/ids.ts";
-import type { Core, OwnProposals } from "./core.ts";
+import { type Core, type OwnProposals, trace } from "./core.ts";
 import { entryBytes } from "./log.ts";
 import { lesser } from "./positions.ts";
 import type { Entry, EntryKind } from "./types.ts";
@@ -12,6 +12,7 @@ export function appendOwn(core: Core, kind: EntryKind, data: Uint8Array): Entry 
   const own = core.ownProposals.at(-1);
   if (own !== undefined && own.term === core.term) own.last = entry.index;
   else core.ownProposals.push({ term: core.term, first: entry.index, last: entry.index });
+  trace(core, "append");
   return entry;
 }
 

@@ -1,5 +1,5 @@
 import { assert } from "../lib/assert.ts";
-import type { Core } from "./core.ts";
+import { type Core, trace } from "./core.ts";
 import type { HardState, Message, PersistJob, Seq } from "./types.ts";
 
 /**
@@ -59,6 +59,7 @@ export function notePersisted(core: Core, seq: Seq): void {
   persist.persisted = seq;
   while ((persist.underWay[0]?.seq ?? Number.POSITIVE_INFINITY) <= seq) persist.underWay.shift();
   core.log.persisted(seq);
+  trace(core, "persisted");
   installPersisted(core);
 }
 

@@ -42,7 +42,9 @@ export type ImagedRaft = Raft & { image(): CoreImage };
 
 /** One Raft node, as loaded from disk. Throws `RaftConfigError` for a configuration that cannot work. */
 export function createRaft(config: RaftConfig, boot: Boot): ImagedRaft {
-  return new RaftNode(createCore(optionsOf(config), boot));
+  const core = createCore(optionsOf(config), boot);
+  trace(core, "init");
+  return new RaftNode(core);
 }
 
 /** The node that `image` was taken of, to go on from there: for replay, never from disk. */

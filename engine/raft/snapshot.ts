@@ -28,7 +28,6 @@ export function onSnapshot(core: Core, message: Message & { kind: "snapshot" }):
 
 /** Nothing of the old log is kept: what the snapshot does not match cannot be trusted (P33). */
 function restore(core: Core, snapshot: SnapshotMeta): void {
-  trace(core, "restore");
   core.log.restore(snapshot);
   core.commit = snapshot.index;
   core.verified = snapshot.index;
@@ -40,6 +39,7 @@ function restore(core: Core, snapshot: SnapshotMeta): void {
   core.apply.handedOut = snapshot.index;
   core.apply.fetchId = 0;
   core.apply.fetched = null;
+  trace(core, "restore");
   activate(core, snapshot.conf);
 }
 

@@ -3,6 +3,7 @@ import { isVoter } from "./conf.ts";
 import type { Core } from "./core.ts";
 import { applyLag } from "./follower.ts";
 import { isDiskStalled } from "./persist.ts";
+import { ZERO } from "./positions.ts";
 import type { Progress } from "./progress.ts";
 import type { ProgressView, Status } from "./types.ts";
 
@@ -19,6 +20,7 @@ export function statusOf(core: Core): Status {
     durable: core.log.durable,
     firstIndex: core.log.firstIndex,
     lastIndex: core.log.lastIndex,
+    snapshotIndex: core.snapshot?.index ?? ZERO,
     diskStalled: isDiskStalled(core),
     conf: core.conf,
     transferee: core.transfer.target,
@@ -42,6 +44,7 @@ const memberView = (core: Core, member: Progress): ProgressView => ({
   inflightBytes: member.inflightBytes,
   active: member.active || member.wasActive,
   learner: member.learner,
+  session: member.session,
   lag: lagOf(core, member),
 });
 
@@ -61,6 +64,7 @@ function ownView(core: Core): ProgressView {
     inflightBytes: 0,
     active: true,
     learner: !isVoter(core.conf, id),
+    session: 0,
     lag: applyLag(core),
   };
 }

@@ -43,6 +43,9 @@ function trimCache(core: Core): void {
 
 function collect(core: Core, persist: PersistJob | null, apply: readonly Entry[]): Effects | null {
   const { out } = core;
+  if (core.options.trace !== undefined) {
+    for (const message of out.messages) trace(core, "send", message);
+  }
   const role = roleChange(core);
   if (persist === null && apply.length === 0 && role === null && isEmpty(core)) return null;
   const effects: Effects = {

@@ -59,7 +59,7 @@ function checkQuorum(core: Core): void {
   if (core.options.checkQuorum && !hasQuorum) stepDown(core, "quorum-lost");
 }
 
-function stepDown(core: Core, why: string): void {
+function stepDown(core: Core, why: "quorum-lost" | "disk-stalled"): void {
   trace(core, why);
   becomeFollower(core, core.term, NOBODY);
 }

@@ -233,16 +233,49 @@ export type RaftConfig = {
   readonly trace?: (event: TraceEvent) => void;
 };
 
-/** One per state transition, for trace validation and replay. */
+/**
+ * One per state transition, enough to check a run against a specification of Raft: the state after
+ * it (before it for `receive`), and the message it is about. A `send` is traced when the message
+ * leaves the core, so after whatever it rests on is durable.
+ */
 export type TraceEvent = {
-  readonly name: string;
+  readonly name: TraceName;
   readonly id: PeerId;
   readonly term: Term;
+  readonly votedFor: PeerId;
   readonly commit: Index;
+  readonly durable: Index;
   readonly lastIndex: Index;
   readonly role: Role;
   readonly message: Message | null;
 };
+
+export type TraceName =
+  /** A life begins, with what was on disk. */
+  | "init"
+  | "become-follower"
+  | "become-precandidate"
+  | "become-candidate"
+  | "become-leader"
+  | "grant-vote"
+  | "refuse-vote"
+  /** Entries came into the log: a leader's own, or those of an append. */
+  | "append"
+  | "truncate"
+  | "persisted"
+  | "commit"
+  /** Another configuration is active. */
+  | "conf"
+  /** A received snapshot replaces the log. */
+  | "restore"
+  | "compact"
+  | "receive"
+  | "send"
+  /** Why a leader is none any more; `become-follower` comes next. */
+  | "quorum-lost"
+  | "disk-stalled"
+  | "removed"
+  | "halt";
 
 /** What the driver loaded from disk. The core never reads storage after this. */
 export type Boot = {
@@ -274,6 +307,7 @@ export type ProgressView = {
    */
   readonly active: boolean;
   readonly learner: boolean;
+  readonly session: Session;
   readonly lag: number;
 };
 
@@ -284,6 +318,8 @@ export type Status = RoleChange &
     readonly durable: Index;
     readonly firstIndex: Index;
     readonly lastIndex: Index;
+    /** Of the newest snapshot that can be shipped; 0 = none. */
+    readonly snapshotIndex: Index;
     /** A job is under way for longer than an election timeout: this node does not lead. */
     readonly diskStalled: boolean;
     readonly conf: ConfState;

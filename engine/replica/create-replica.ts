@@ -6,6 +6,7 @@ import type { StorageError } from "../platform/log-store.ts";
 import type { Entry, TransferOutcome } from "../raft/types.ts";
 import type { ClusterView } from "../state/cluster-state.ts";
 import { loadNode } from "./boot.ts";
+import type { LatencyView } from "./latencies.ts";
 import { Listeners } from "./listeners.ts";
 import { Loop } from "./loop.ts";
 import type { Proposal } from "./proposals.ts";
@@ -125,6 +126,11 @@ class RunningReplica implements Replica {
     const isCurrent = leader !== NOBODY && loop.machine.appliedTerm === raft.term;
     const ready = isCurrent && loop.stopped === "" && !loop.isHalted;
     return { raft, role, leader, ready, stopped: loop.stopped };
+  }
+
+  latencies(): LatencyView {
+    const loop = this.#running();
+    return loop.latencies.view(loop.nowMillis());
   }
 
   entries(lo: Index, hi: Index, done: Done<readonly Entry[] | "compacted", StorageError>): void {

@@ -8,6 +8,7 @@ import { createRaft } from "../raft/raft.ts";
 import type { Effects, Input, PersistJob, Raft, RoleChange } from "../raft/types.ts";
 import type { Booted } from "./boot.ts";
 import { FastFailover } from "./fast-failover.ts";
+import { Latencies } from "./latencies.ts";
 import type { Listeners } from "./listeners.ts";
 import { PeerTable } from "./peer-table.ts";
 import { Proposals } from "./proposals.ts";
@@ -37,6 +38,7 @@ export class Loop {
   readonly reads: Reads;
   readonly transfers = new Transfers();
   readonly waiters = new Waiters();
+  readonly latencies = new Latencies();
   role: RoleChange;
   /** A sentence once this node no longer applies or no longer takes part; empty before. */
   stopped = "";
@@ -152,7 +154,10 @@ export class Loop {
 
   #armTick(): void {
     const { timers } = this.#options.platform;
+    const dueAt = this.nowMillis() + this.#options.tickMillis;
     this.#cancelTick = timers.after(this.#options.tickMillis, () => {
+      const now = this.nowMillis();
+      this.latencies.loopLag.record(Math.max(0, now - dueAt), now);
       // After a stall the missed ticks are not replayed: messages first, then one tick.
       this.#isTickDue = true;
       this.#armTick();
@@ -196,6 +201,7 @@ export class Loop {
   #takeOne(item: InboxItem): void {
     switch (item.kind) {
       case "message":
+        this.latencies.onReceived(item.message, this.nowMillis());
         this.raft.step(item.message);
         break;
       case "persisted":
@@ -220,7 +226,10 @@ export class Loop {
   #onLink(event: Exclude<TransportEvent, { kind: "message" }>): void {
     this.#failover.onLink(event);
     // What was on its way to it is lost: look where its log ends before sending more.
-    if (event.kind === "peer-closed") this.raft.input({ kind: "unreachable", peer: event.peer });
+    if (event.kind === "peer-closed") {
+      this.latencies.onClosed(event.peer);
+      this.raft.input({ kind: "unreachable", peer: event.peer });
+    }
     const { leader } = this.raft.status();
     if (leader !== NOBODY && leader !== this.#options.peerId && this.#failover.isGone(leader)) {
       this.raft.input({ kind: "forget-leader" });
@@ -308,7 +317,10 @@ export class Loop {
 
   #perform(effects: Effects): void {
     const { transport, logStore, logger } = this.#options.platform;
-    for (const message of effects.messages) transport.send(message);
+    for (const message of effects.messages) {
+      this.latencies.onSent(message, this.nowMillis());
+      transport.send(message);
+    }
     if (effects.persist !== null) this.#persist(effects.persist);
     if (effects.role !== null) this.#onRole(effects.role);
     for (const { index, term } of effects.dropped) this.waiters.drop(index, term);
@@ -329,7 +341,10 @@ export class Loop {
 
   #persist(job: PersistJob): void {
     const { seq } = job;
+    const from = this.nowMillis();
     this.#options.platform.logStore.write(job, (written) => {
+      const now = this.nowMillis();
+      if (job.fsync) this.latencies.logWrite.record(now - from, now);
       if (written.ok) this.#enqueue({ kind: "persisted", seq });
       else this.#enqueue({ kind: "write-failed", error: written.error });
     });
@@ -367,7 +382,10 @@ export class Loop {
   /** True when something was applied, so that the core may have more to hand out. */
   #applySome(budget: ApplyBudget): boolean {
     if (this.stopped !== "" || this.machine.waitingCount === 0) return false;
+    const from = this.nowMillis();
     const batch = this.machine.applySome(budget);
+    const now = this.nowMillis();
+    this.latencies.apply.record(now - from, now);
     if (batch.stopped !== "") this.#stopApplying(batch.stopped);
     const last = batch.applied.at(-1);
     if (last === undefined) return false;
@@ -381,7 +399,13 @@ export class Loop {
     if (batch.facts.some((fact) => fact.kind === "node-changed")) this.#updatePeers();
     this.#listeners.facts(batch.facts, this.machine.state);
     if (this.waiters.size === 0) return;
-    for (const applied of batch.applied) this.waiters.settle(applied);
+    const now = this.nowMillis();
+    for (const applied of batch.applied) {
+      const waiter = this.waiters.settle(applied);
+      if (waiter === null) continue;
+      const proposedAt = waiter.expiresAtMillis - this.#options.commitWaitMillis;
+      this.latencies.commit.record(now - proposedAt, now);
+    }
   }
 
   /** An entry that this version cannot apply is never skipped: this node waits to be upgraded. */

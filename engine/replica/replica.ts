@@ -21,6 +21,7 @@ import type {
 import type { ClusterView } from "../state/cluster-state.ts";
 import type { CommandBody, Outcome } from "../state/command.ts";
 import type { Fact } from "../state/fact.ts";
+import type { LatencyView } from "./latencies.ts";
 
 /** What the operations above need to know of Raft. */
 export type { Entry, TransferOutcome } from "../raft/types.ts";
@@ -121,6 +122,8 @@ export interface Replica {
   transferLeader(to: PeerId, done: Done<Term, TransferOutcome | "not-leader">): void;
   listen(listener: ReplicaListener): () => void;
   status(): ReplicaStatus;
+  /** How long things took over the last one to two minutes. */
+  latencies(): LatencyView;
   /** Log entries in [lo, hi) that are still kept. */
   entries(lo: Index, hi: Index, done: Done<readonly Entry[] | "compacted", StorageError>): void;
 }

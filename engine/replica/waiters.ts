@@ -27,11 +27,16 @@ export class Waiters {
     this.#byIndex.set(index, waiter);
   }
 
-  /** The entry at `applied.index` was applied here: another term there has overwritten ours. */
-  settle(applied: Applied): void {
+  /**
+   * The entry at `applied.index` was applied here: another term there has overwritten ours. Gives
+   * who had waited for just this entry.
+   */
+  settle(applied: Applied): Waiter | null {
     const waiter = this.#take(applied.index);
-    if (waiter === undefined) return;
-    waiter.done(waiter.term === applied.term ? ok(applied) : err({ kind: "dropped" }));
+    if (waiter === undefined) return null;
+    const isMeant = waiter.term === applied.term;
+    waiter.done(isMeant ? ok(applied) : err({ kind: "dropped" }));
+    return isMeant ? waiter : null;
   }
 
   /** The core knows that this entry can never commit. */

@@ -1,3 +1,4 @@
+import { formatLatency } from "../lib/format-duration.ts";
 import { formatCount } from "./format.ts";
 import type { Scene } from "./frame.ts";
 import { jobHeader, jobLine, jobRows } from "./job-rows.ts";
@@ -35,7 +36,7 @@ const noJobs = ({ model, ui }: Scene): string =>
     ? "   no job matches the filter"
     : "   no jobs yet. Try: nl run -- echo hello";
 
-function logLine({ model }: Scene): Line {
+function logLine({ model, size }: Scene): Line {
   const { status } = model;
   if (status === null) return EMPTY_LINE;
   const voters = status.peers.filter(({ role }) => role !== "learner").length;
@@ -48,5 +49,8 @@ function logLine({ model }: Scene): Line {
     `   log ${formatCount(status.lastIndex)}  commit ${formatCount(status.commitIndex)}` +
     `  applied ${formatCount(status.appliedIndex)}   quorum ${quorum}/${voters}` +
     `  tolerates ${Math.max(0, voters - quorum)}${age}`;
-  return plainLine(text, "muted");
+  const write = status.logWrite;
+  const disk = write && write.count > 0 ? `  disk ${formatLatency(write.p50Micros)}` : "";
+  const hasRoom = text.length + disk.length <= size.columns;
+  return plainLine(hasRoom ? text + disk : text, "muted");
 }

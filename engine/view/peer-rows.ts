@@ -1,4 +1,5 @@
 import type { Node, PeerStatus } from "../client/client.ts";
+import { formatLatency } from "../lib/format-duration.ts";
 import { fit, fitRight, formatCount, type Tone } from "./format.ts";
 import { type Line, span } from "./line.ts";
 import type { Model } from "./model.ts";
@@ -27,7 +28,7 @@ export function peerRows(model: Model): readonly PeerRow[] {
 
 export function peerHeader(): Line {
   const left = `   ${fit("NODE", 9)}${fit("ROLE", 14)}${fit("WORK", 11)}`;
-  const numbers = `${fitRight("MATCH", 11)}${fitRight("LAG", 8)}${fitRight("SENT", 7)}`;
+  const numbers = `${fitRight("MATCH", 11)}${fitRight("LAG", 8)}${fitRight("SENT", 7)}${fitRight("RTT", 8)}`;
   return [span(`${left}${numbers}${fitRight("JOBS", 8)}`, "muted")];
 }
 
@@ -44,8 +45,15 @@ export function peerLine(row: PeerRow): Line {
     span(fitRight(known ? formatCount(peer.matchIndex) : "-", 11)),
     span(fitRight(lag, 8), known && peer.lag > LAG_WARN ? "warn" : "plain"),
     span(fitRight(known ? String(peer.inflight) : "-", 7)),
+    span(fitRight(roundTripOf(peer), 8)),
     span(fitRight(jobs, 8)),
   ];
+}
+
+/** Of the leader's heartbeats, as a rule. */
+function roundTripOf(peer: PeerStatus | null): string {
+  const heartbeat = peer?.heartbeat;
+  return heartbeat && heartbeat.count > 0 ? formatLatency(heartbeat.p50Micros) : "-";
 }
 
 /** Entries a follower may be behind before it stands out. */

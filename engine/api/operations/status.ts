@@ -3,10 +3,12 @@ import type {
   Digest,
   GetDigestRequest,
   GetStatusRequest,
+  Latency,
   PeerStatus,
 } from "../../../proto/gen/nl/v1/cluster.ts";
 import type { NlError } from "../../lib/error-code.ts";
-import type { PeerId } from "../../lib/ids.ts";
+import { NOBODY, type PeerId } from "../../lib/ids.ts";
+import type { LatencySummary } from "../../lib/latency-window.ts";
 import { err, ok, type Result } from "../../lib/result.ts";
 import type { ReplicaStatus } from "../../replica/replica.ts";
 import type { NodeRecord } from "../../state/cluster-state.ts";
@@ -71,8 +73,40 @@ export function statusMessage(context: ApiContext): ClusterStatus {
     ready: isReady(context, status),
     stateHash: view.stateHash(),
     warnings: warnings(context, status),
+    ...ownLog(context, status),
   };
 }
+
+/** What only concerns the node that answers. */
+function ownLog(context: ApiContext, { raft }: ReplicaStatus) {
+  const { logWrite, commit, apply, loopLag } = context.replica.latencies();
+  return {
+    firstIndex: raft.firstIndex,
+    durableIndex: raft.durable,
+    snapshotIndex: raft.snapshotIndex,
+    votedFor: nodeNamed(context, raft.votedFor),
+    diskStalled: raft.diskStalled,
+    transferee: nodeNamed(context, raft.transferee),
+    uncommittedBytes: raft.uncommittedBytes,
+    logWrite: latencyMessage(logWrite),
+    commit: latencyMessage(commit),
+    apply: latencyMessage(apply),
+    loopLag: latencyMessage(loopLag),
+  };
+}
+
+function nodeNamed({ replica }: ApiContext, id: PeerId): string {
+  if (id === NOBODY) return "";
+  for (const node of replica.view.nodes.values()) if (node.peerId === id) return node.id;
+  return "";
+}
+
+const latencyMessage = (summary: LatencySummary): Latency => ({
+  count: summary.count,
+  p50Micros: Math.round(summary.p50Millis * 1_000),
+  p99Micros: Math.round(summary.p99Millis * 1_000),
+  maxMicros: Math.round(summary.maxMillis * 1_000),
+});
 
 function isReady(context: ApiContext, status: ReplicaStatus): boolean {
   if (status.stopped !== "") return false;
@@ -101,7 +135,14 @@ function peerMessages(
     const names = { nodeId: node?.id ?? "", peerId: id, address: node?.rpcAddress ?? "" };
     const isLearner = !voters.has(id);
     if (id === status.raft.id) return { ...self(status, isLearner), ...names };
-    if (context.leadership.leads) return { ...seen(status, id, isLearner), ...names };
+    if (context.leadership.leads) {
+      const heartbeat = context.replica.latencies().heartbeats.get(id);
+      return {
+        ...seen(status, id, isLearner),
+        ...names,
+        heartbeat: heartbeat && latencyMessage(heartbeat),
+      };
+    }
     const other = told.find((peer) => peer.peerId === id);
     return other ? { ...other, ...names } : { ...unseen(status, id, isLearner), ...names };
   });
@@ -110,15 +151,25 @@ function peerMessages(
 
 type Progress = Omit<PeerStatus, "nodeId" | "peerId" | "address">;
 
+const NO_PROGRESS = {
+  progress: "",
+  inflight: 0,
+  inflightBytes: 0,
+  session: 0,
+  applyLag: 0,
+  heartbeat: undefined,
+};
+
 function self(status: ReplicaStatus, isLearner: boolean): Progress {
   const { raft } = status;
   const role = status.role === "precandidate" ? "candidate" : status.role;
   return {
+    ...NO_PROGRESS,
     role: isLearner ? "learner" : role,
     matchIndex: raft.durable,
     nextIndex: raft.lastIndex + 1,
-    inflight: 0,
     lag: raft.lastIndex - raft.durable,
+    applyLag: raft.commit - raft.applied,
     active: true,
     known: true,
   };
@@ -133,6 +184,11 @@ function seen(status: ReplicaStatus, id: PeerId, isLearner: boolean): Progress {
     matchIndex: progress.match,
     nextIndex: progress.next,
     inflight: progress.inflight,
+    inflightBytes: progress.inflightBytes,
+    progress: progress.state,
+    session: progress.session,
+    applyLag: progress.lag,
+    heartbeat: undefined,
     lag: Math.max(0, status.raft.lastIndex - progress.match),
     active: progress.active,
     known: true,
@@ -142,10 +198,10 @@ function seen(status: ReplicaStatus, id: PeerId, isLearner: boolean): Progress {
 function unseen(status: ReplicaStatus, id: PeerId, isLearner: boolean): Progress {
   const voter = status.leader === id ? "leader" : "follower";
   return {
+    ...NO_PROGRESS,
     role: isLearner ? "learner" : voter,
     matchIndex: 0,
     nextIndex: 0,
-    inflight: 0,
     lag: 0,
     active: status.leader === id,
     known: false,

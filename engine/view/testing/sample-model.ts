@@ -45,6 +45,11 @@ export function sampleStatus(change: Partial<ClusterStatus> = {}): ClusterStatus
     lag: 48_215 - matchIndex,
     active: true,
     known: true,
+    progress: role === "leader" ? "" : "replicate",
+    inflightBytes: 0,
+    session: 1,
+    applyLag: 0,
+    heartbeat: role === "leader" ? undefined : latency(420 * peerId),
   });
   return {
     clusterId: "dev-1",
@@ -69,9 +74,27 @@ export function sampleStatus(change: Partial<ClusterStatus> = {}): ClusterStatus
     ready: true,
     stateHash: "ef3c7da5dda1e57e",
     warnings: [],
+    firstIndex: 2,
+    durableIndex: 48_215,
+    snapshotIndex: 1,
+    votedFor: "n1",
+    diskStalled: false,
+    transferee: "",
+    uncommittedBytes: 0,
+    logWrite: latency(1_300),
+    commit: latency(0),
+    apply: latency(80),
+    loopLag: latency(900),
     ...change,
   };
 }
+
+const latency = (p50Micros: number) => ({
+  count: 100,
+  p50Micros,
+  p99Micros: 3 * p50Micros,
+  maxMicros: 9 * p50Micros,
+});
 
 export const sampleNode = (id: string, change: Partial<Node> = {}): Node => ({
   id,

@@ -50,6 +50,29 @@ export interface ClusterStatus {
   stateHash: string;
   /** What people should know: degraded sandbox, damaged log, clock skew … */
   warnings: string[];
+  /** Of the node that answered. */
+  firstIndex: number;
+  durableIndex: number;
+  snapshotIndex: number;
+  /** Whom it voted for in this term; empty = nobody. */
+  votedFor: string;
+  /** A write to its log is under way for longer than an election timeout. */
+  diskStalled: boolean;
+  /** Who is to lead next, while leadership is handed over. */
+  transferee: string;
+  uncommittedBytes: number;
+  /** Over the last one to two minutes. */
+  logWrite: Latency | undefined;
+  commit: Latency | undefined;
+  apply: Latency | undefined;
+  loopLag: Latency | undefined;
+}
+
+export interface Latency {
+  count: number;
+  p50Micros: number;
+  p99Micros: number;
+  maxMicros: number;
 }
 
 export interface PeerStatus {
@@ -65,6 +88,14 @@ export interface PeerStatus {
   lag: number;
   active: boolean;
   known: boolean;
+  /** probe, replicate, snapshot; empty for the node that answered and while it is not known */
+  progress: string;
+  inflightBytes: number;
+  session: number;
+  /** Entries that are committed but, as far as is known, not applied there. */
+  applyLag: number;
+  /** Round trips of the leader's heartbeats. */
+  heartbeat: Latency | undefined;
 }
 
 export interface JobCounts {
@@ -190,6 +221,17 @@ function createBaseClusterStatus(): ClusterStatus {
     ready: false,
     stateHash: "",
     warnings: [],
+    firstIndex: 0,
+    durableIndex: 0,
+    snapshotIndex: 0,
+    votedFor: "",
+    diskStalled: false,
+    transferee: "",
+    uncommittedBytes: 0,
+    logWrite: undefined,
+    commit: undefined,
+    apply: undefined,
+    loopLag: undefined,
   };
 }
 
@@ -248,6 +290,39 @@ export const ClusterStatus: MessageFns<ClusterStatus> = {
     }
     for (const v of message.warnings) {
       writer.uint32(146).string(v!);
+    }
+    if (message.firstIndex !== 0) {
+      writer.uint32(152).uint64(message.firstIndex);
+    }
+    if (message.durableIndex !== 0) {
+      writer.uint32(160).uint64(message.durableIndex);
+    }
+    if (message.snapshotIndex !== 0) {
+      writer.uint32(168).uint64(message.snapshotIndex);
+    }
+    if (message.votedFor !== "") {
+      writer.uint32(178).string(message.votedFor);
+    }
+    if (message.diskStalled !== false) {
+      writer.uint32(184).bool(message.diskStalled);
+    }
+    if (message.transferee !== "") {
+      writer.uint32(194).string(message.transferee);
+    }
+    if (message.uncommittedBytes !== 0) {
+      writer.uint32(200).uint64(message.uncommittedBytes);
+    }
+    if (message.logWrite !== undefined) {
+      Latency.encode(message.logWrite, writer.uint32(210).fork()).join();
+    }
+    if (message.commit !== undefined) {
+      Latency.encode(message.commit, writer.uint32(218).fork()).join();
+    }
+    if (message.apply !== undefined) {
+      Latency.encode(message.apply, writer.uint32(226).fork()).join();
+    }
+    if (message.loopLag !== undefined) {
+      Latency.encode(message.loopLag, writer.uint32(234).fork()).join();
     }
     return writer;
   },
@@ -409,6 +484,94 @@ export const ClusterStatus: MessageFns<ClusterStatus> = {
             message.warnings.push(reader.string());
             continue;
           }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.firstIndex = longToNumber(reader.uint64());
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.durableIndex = longToNumber(reader.uint64());
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.snapshotIndex = longToNumber(reader.uint64());
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.votedFor = reader.string();
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.diskStalled = reader.bool();
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.transferee = reader.string();
+            continue;
+          }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.uncommittedBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.logWrite = Latency.decode(reader, reader.uint32());
+            continue;
+          }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.commit = Latency.decode(reader, reader.uint32());
+            continue;
+          }
+          case 28: {
+            if (tag !== 226) {
+              break;
+            }
+
+            message.apply = Latency.decode(reader, reader.uint32());
+            continue;
+          }
+          case 29: {
+            if (tag !== 234) {
+              break;
+            }
+
+            message.loopLag = Latency.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -446,6 +609,116 @@ export const ClusterStatus: MessageFns<ClusterStatus> = {
     message.ready = object.ready ?? false;
     message.stateHash = object.stateHash ?? "";
     message.warnings = object.warnings?.map((e) => e) || [];
+    message.firstIndex = object.firstIndex ?? 0;
+    message.durableIndex = object.durableIndex ?? 0;
+    message.snapshotIndex = object.snapshotIndex ?? 0;
+    message.votedFor = object.votedFor ?? "";
+    message.diskStalled = object.diskStalled ?? false;
+    message.transferee = object.transferee ?? "";
+    message.uncommittedBytes = object.uncommittedBytes ?? 0;
+    message.logWrite = (object.logWrite !== undefined && object.logWrite !== null)
+      ? Latency.fromPartial(object.logWrite)
+      : undefined;
+    message.commit = (object.commit !== undefined && object.commit !== null)
+      ? Latency.fromPartial(object.commit)
+      : undefined;
+    message.apply = (object.apply !== undefined && object.apply !== null)
+      ? Latency.fromPartial(object.apply)
+      : undefined;
+    message.loopLag = (object.loopLag !== undefined && object.loopLag !== null)
+      ? Latency.fromPartial(object.loopLag)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseLatency(): Latency {
+  return { count: 0, p50Micros: 0, p99Micros: 0, maxMicros: 0 };
+}
+
+export const Latency: MessageFns<Latency> = {
+  encode(message: Latency, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.count !== 0) {
+      writer.uint32(8).uint64(message.count);
+    }
+    if (message.p50Micros !== 0) {
+      writer.uint32(16).uint64(message.p50Micros);
+    }
+    if (message.p99Micros !== 0) {
+      writer.uint32(24).uint64(message.p99Micros);
+    }
+    if (message.maxMicros !== 0) {
+      writer.uint32(32).uint64(message.maxMicros);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Latency {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLatency();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.count = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.p50Micros = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.p99Micros = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.maxMicros = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Latency>): Latency {
+    return Latency.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Latency>): Latency {
+    const message = createBaseLatency();
+    message.count = object.count ?? 0;
+    message.p50Micros = object.p50Micros ?? 0;
+    message.p99Micros = object.p99Micros ?? 0;
+    message.maxMicros = object.maxMicros ?? 0;
     return message;
   },
 };
@@ -462,6 +735,11 @@ function createBasePeerStatus(): PeerStatus {
     lag: 0,
     active: false,
     known: false,
+    progress: "",
+    inflightBytes: 0,
+    session: 0,
+    applyLag: 0,
+    heartbeat: undefined,
   };
 }
 
@@ -496,6 +774,21 @@ export const PeerStatus: MessageFns<PeerStatus> = {
     }
     if (message.known !== false) {
       writer.uint32(80).bool(message.known);
+    }
+    if (message.progress !== "") {
+      writer.uint32(90).string(message.progress);
+    }
+    if (message.inflightBytes !== 0) {
+      writer.uint32(96).uint64(message.inflightBytes);
+    }
+    if (message.session !== 0) {
+      writer.uint32(104).uint64(message.session);
+    }
+    if (message.applyLag !== 0) {
+      writer.uint32(112).uint64(message.applyLag);
+    }
+    if (message.heartbeat !== undefined) {
+      Latency.encode(message.heartbeat, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -593,6 +886,46 @@ export const PeerStatus: MessageFns<PeerStatus> = {
             message.known = reader.bool();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.progress = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.inflightBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.session = longToNumber(reader.uint64());
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.applyLag = longToNumber(reader.uint64());
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.heartbeat = Latency.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -620,6 +953,13 @@ export const PeerStatus: MessageFns<PeerStatus> = {
     message.lag = object.lag ?? 0;
     message.active = object.active ?? false;
     message.known = object.known ?? false;
+    message.progress = object.progress ?? "";
+    message.inflightBytes = object.inflightBytes ?? 0;
+    message.session = object.session ?? 0;
+    message.applyLag = object.applyLag ?? 0;
+    message.heartbeat = (object.heartbeat !== undefined && object.heartbeat !== null)
+      ? Latency.fromPartial(object.heartbeat)
+      : undefined;
     return message;
   },
 };
