@@ -81,6 +81,15 @@ export function refusalError(refusal: Refusal): NlError {
         `node ${refusal.nodeId} does not show the data directory it was known by`,
         "a wiped node joins again under a new id",
       );
+    case "leaving":
+    case "not-leaving":
+    case "still-working":
+    case "not-a-server":
+    case "name-taken":
+    case "removed-node":
+    case "too-many-tokens":
+    case "bad-token":
+      return memberRefusal(refusal);
     case "not-draining":
       return nlError("wrong_state", `node ${refusal.nodeId} is not draining`, "nl node ls");
     case "queue-full":
@@ -100,6 +109,69 @@ export function refusalError(refusal: Refusal): NlError {
       return unreachable(refusal);
   }
 }
+
+type MemberRefusal = Extract<
+  Refusal,
+  {
+    kind:
+      | "leaving"
+      | "not-leaving"
+      | "still-working"
+      | "not-a-server"
+      | "name-taken"
+      | "removed-node"
+      | "too-many-tokens"
+      | "bad-token";
+  }
+>;
+
+function memberRefusal(refusal: MemberRefusal): NlError {
+  switch (refusal.kind) {
+    case "leaving":
+      return nlError(
+        "wrong_state",
+        `node ${refusal.nodeId} is leaving the cluster, and that is not taken back`,
+        "afterwards it can join again under a new name: nl cluster join",
+      );
+    case "not-leaving":
+      return nlError("wrong_state", `node ${refusal.nodeId} is not leaving`, "nl cluster leave");
+    case "still-working":
+      return nlError("wrong_state", `work still runs on node ${refusal.nodeId}`, "let it drain");
+    case "not-a-server":
+      return nlError(
+        "wrong_state",
+        `node ${refusal.nodeId} is only a worker: it has no seat in the Raft group`,
+        "nl cluster members lists the servers",
+      );
+    case "name-taken":
+      return nlError("refused", `there is a node ${refusal.nodeId} already`, "choose another name");
+    case "removed-node":
+      return nlError(
+        "refused",
+        `${refusal.nodeId} was removed from this cluster, and its name does not come back`,
+        "join again under a new name: nl cluster join",
+      );
+    case "too-many-tokens":
+      return nlError(
+        "refused",
+        `${refusal.limit} join tokens are remembered already`,
+        "they are forgotten a week after they expire",
+      );
+    case "bad-token":
+      return nlError("forbidden", TOKEN_TROUBLE[refusal.why], "a new one: nl cluster join");
+    default:
+      return unreachable(refusal);
+  }
+}
+
+const TOKEN_TROUBLE = {
+  unknown: "this cluster knows no such join token",
+  // A wrong secret looks like an unknown token to who guesses.
+  "wrong-secret": "this cluster knows no such join token",
+  expired: "this join token has expired",
+  "used-up": "this join token has been used already",
+  revoked: "this join token was revoked",
+} as const;
 
 function alreadyOver(over: {
   readonly jobId: JobId;

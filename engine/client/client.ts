@@ -116,6 +116,7 @@ export type WatchEvent =
       readonly jobs: readonly Job[];
       readonly nodes: readonly Node[];
       readonly removedJobs: readonly string[];
+      readonly removedNodes: readonly string[];
       readonly events: readonly ClusterEvent[];
     }
   | { readonly kind: "status"; readonly status: ClusterStatus }

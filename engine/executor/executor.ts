@@ -118,10 +118,13 @@ class RunningExecutor implements Executor {
     switch (fact.kind) {
       case "attempt-changed":
       case "node-changed":
+      case "node-removed":
         return fact.nodeId === nodeId;
       case "job-changed":
         return feed.view.jobs.get(fact.jobId)?.run?.nodeId === nodeId;
       case "stale-ignored":
+      case "members-changed":
+      case "join-token-changed":
       case "feature-level-raised":
         return false;
     }

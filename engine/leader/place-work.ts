@@ -106,8 +106,11 @@ function concernsPlacement(fact: Fact): boolean {
     case "attempt-changed":
       return fact.state === "exited" || fact.state === "declined" || fact.state === "lost";
     case "node-changed":
+    case "node-removed":
     case "stale-ignored":
       return true;
+    case "members-changed":
+    case "join-token-changed":
     case "feature-level-raised":
       return false;
   }

@@ -6,11 +6,17 @@ import type { Command, CommandBody, Outcome } from "./command.ts";
 import { type CommandDecodeError, decodeCommand } from "./command-codec.ts";
 import { applyAssignAttempts } from "./commands/assign-attempts.ts";
 import { applyCancelJob } from "./commands/cancel-job.ts";
+import { applyCreateJoinToken } from "./commands/create-join-token.ts";
 import { applyDrainNode } from "./commands/drain-node.ts";
+import { applyForgetNode } from "./commands/forget-node.ts";
+import { applyLeaveNode } from "./commands/leave-node.ts";
 import { applyMarkNode } from "./commands/mark-node.ts";
 import { applyRaiseFeatureLevel } from "./commands/raise-feature-level.ts";
+import { applyRedeemJoinToken } from "./commands/redeem-join-token.ts";
 import { applyRegisterNode } from "./commands/register-node.ts";
 import { applyReportAttempts } from "./commands/report-attempts.ts";
+import { applyRevokeJoinToken } from "./commands/revoke-join-token.ts";
+import { applySetSeat } from "./commands/set-seat.ts";
 import { applySubmitJobs } from "./commands/submit-jobs.ts";
 import { applyUndrainNode } from "./commands/undrain-node.ts";
 import type { ClusterState } from "./create-state.ts";
@@ -92,6 +98,21 @@ function applyBody(applying: Applying, body: CommandBody): readonly Outcome[] {
       return [applyUndrainNode(applying, body)];
     case "raise-feature-level":
       return [applyRaiseFeatureLevel(applying, body)];
+    case "create-join-token":
+      return [applyCreateJoinToken(applying, body)];
+    case "revoke-join-token":
+      return [applyRevokeJoinToken(applying, body)];
+    case "redeem-join-token":
+      return [applyRedeemJoinToken(applying, body)];
+    case "set-seat":
+      return [applySetSeat(applying, body)];
+    case "leave-node":
+      return [applyLeaveNode(applying, body)];
+    case "forget-node":
+      return [applyForgetNode(applying, body)];
+    case "note-members":
+      applying.noteMembers(body.voters, body.learners);
+      return [applying.done()];
     default:
       return unreachable(body);
   }

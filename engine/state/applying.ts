@@ -1,5 +1,5 @@
-import type { AttemptId, Index, UnixMillis } from "../lib/ids.ts";
-import type { Attempt, NodeRecord } from "./cluster-state.ts";
+import type { AttemptId, Index, PeerId, UnixMillis } from "../lib/ids.ts";
+import type { Attempt, JoinToken, NodeRecord } from "./cluster-state.ts";
 import type { Outcome } from "./command.ts";
 import type { ClusterState } from "./create-state.ts";
 import type { Fact } from "./fact.ts";
@@ -52,6 +52,23 @@ export class Applying {
   putNode(node: NodeRecord): void {
     this.state.putNode(node);
     this.facts.push({ ...this.#place(), kind: "node-changed", nodeId: node.id });
+  }
+
+  /** The record goes; neither its name nor its peer id come back. */
+  removeNode(node: NodeRecord): void {
+    const { id, peerId } = node;
+    this.state.removeNode(id);
+    this.state.addFormerNode({ id, peerId, removedAt: this.at, principal: this.principal });
+    this.facts.push({ ...this.#place(), kind: "node-removed", nodeId: id });
+  }
+
+  putJoinToken(token: JoinToken): void {
+    this.state.putJoinToken(token);
+    this.facts.push({ ...this.#place(), kind: "join-token-changed", tokenId: token.id });
+  }
+
+  noteMembers(voters: readonly PeerId[], learners: readonly PeerId[]): void {
+    this.facts.push({ ...this.#place(), kind: "members-changed", voters, learners });
   }
 
   raiseFeatureLevel(featureLevel: number): void {

@@ -114,10 +114,17 @@ export type SpecRecord = {
 
 export type NodeRole = "server" | "worker";
 
+/**
+ * What a node shall be in the Raft group, which the leader brings about; `none` for a worker. Who
+ * leaves drains first, then loses its seat, then is forgotten.
+ */
+export type Seat = "voter" | "learner" | "leaving" | "none";
+
 export type NodeRecord = {
   readonly id: NodeId;
   /** NOBODY for a node that is only a worker. */
   readonly peerId: PeerId;
+  readonly seat: Seat;
   readonly storeId: string;
   readonly roles: readonly NodeRole[];
   readonly rpcAddress: string;
@@ -143,6 +150,27 @@ export type DrainIntent = {
   readonly principal: string;
 };
 
+/** A permission to join. The secret itself is known to whoever carries the token, to nobody else. */
+export type JoinToken = {
+  readonly id: string;
+  /** SHA-256 of the secret, lower-case hex. */
+  readonly secretHash: string;
+  readonly role: NodeRole;
+  readonly createdAt: UnixMillis;
+  readonly expiresAt: UnixMillis;
+  readonly usesLeft: number;
+  readonly revoked: boolean;
+  readonly principal: string;
+};
+
+/** Who was a member and is not any more: remembered so that the name does not come back. */
+export type FormerNode = {
+  readonly id: NodeId;
+  readonly peerId: PeerId;
+  readonly removedAt: UnixMillis;
+  readonly principal: string;
+};
+
 export type JobCounts = Readonly<Record<JobState, number>>;
 
 /** What the rest of nl may see of the replicated state; only `apply` holds the writable one. */
@@ -159,6 +187,11 @@ export interface ClusterView {
 
   readonly jobs: ReadonlyMap<JobId, Job>;
   readonly nodes: ReadonlyMap<NodeId, NodeRecord>;
+  /** Peer ids below it that no node has were removed, and never come back. */
+  readonly nextPeerId: PeerId;
+  readonly joinTokens: ReadonlyMap<string, JoinToken>;
+  /** The newest of those who left, oldest first. */
+  readonly formerNodes: ReadonlyMap<NodeId, FormerNode>;
   attempt(id: AttemptId): Attempt | undefined;
   /** In order of their numbers; empty for a job never assigned. */
   attemptsOf(jobId: JobId): readonly Attempt[];

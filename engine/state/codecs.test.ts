@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Index, UnixMillis } from "../lib/ids.ts";
+import type { Index, PeerId, UnixMillis } from "../lib/ids.ts";
 import { attemptId } from "../lib/ids.ts";
 import type { CommandBody } from "./command.ts";
 import { decodeCommand, encodeCommand } from "./command-codec.ts";
@@ -119,6 +119,42 @@ const EXAMPLES: readonly (readonly [CommandBody, string])[] = [
   ],
   [{ kind: "undrain-node", nodeId: node(1) }, "undrain n1"],
   [{ kind: "raise-feature-level", featureLevel: 2 }, "raise the feature level to 2"],
+  [
+    {
+      kind: "create-join-token",
+      tokenId: "t1",
+      secretHash: "ab12",
+      role: "server",
+      lifetimeMillis: 3_600_000,
+      uses: 1,
+    },
+    "create join token t1 for a server",
+  ],
+  [{ kind: "revoke-join-token", tokenId: "t1" }, "revoke join token t1"],
+  [
+    {
+      kind: "redeem-join-token",
+      tokenId: "t1",
+      secretHash: "ab12",
+      node: {
+        name: "",
+        storeId: "store-4",
+        rpcAddress: "10.0.0.4:7171",
+        httpAddress: "10.0.0.4:7181",
+        seat: "learner",
+        featureLevel: 1,
+        version: "0.1.0",
+      },
+    },
+    "join a node at 10.0.0.4:7171 by token t1",
+  ],
+  [{ kind: "set-seat", nodeId: node(1), seat: "voter" }, "make n1 a voter"],
+  [{ kind: "leave-node", nodeId: node(1), deadlineMillis: 60_000 }, "let n1 leave"],
+  [{ kind: "forget-node", nodeId: node(1) }, "forget n1"],
+  [
+    { kind: "note-members", voters: [1, 2] as PeerId[], learners: [4] as PeerId[] },
+    "members are now: voters 1 2, learners 4",
+  ],
 ];
 
 describe("command-codec", () => {

@@ -3,7 +3,7 @@ import { unreachable } from "../lib/assert.ts";
 import type { AttemptId, Index, JobId, NodeId, PeerId, UnixMillis } from "../lib/ids.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import type { AttemptCause, AttemptEnd, NodeRole } from "./cluster-state.ts";
-import type { AttemptReport, Command, CommandBody, RegisterNode } from "./command.ts";
+import type { AttemptReport, Command, CommandBody, JoiningNode, RegisterNode } from "./command.ts";
 import { FEATURE_LEVEL } from "./feature-level.ts";
 
 export type CommandDecodeError =
@@ -60,6 +60,49 @@ function toWire(body: CommandBody): WireKind {
     case "raise-feature-level":
       return { $case: "raiseFeatureLevel", value: { featureLevel: body.featureLevel } };
     default:
+      return memberToWire(body);
+  }
+}
+
+type MemberBody = Extract<
+  CommandBody,
+  {
+    kind:
+      | "create-join-token"
+      | "revoke-join-token"
+      | "redeem-join-token"
+      | "set-seat"
+      | "leave-node"
+      | "forget-node"
+      | "note-members";
+  }
+>;
+
+function memberToWire(body: MemberBody): WireKind {
+  switch (body.kind) {
+    case "create-join-token": {
+      const { kind: _, ...value } = body;
+      return { $case: "createJoinToken", value };
+    }
+    case "revoke-join-token":
+      return { $case: "revokeJoinToken", value: { tokenId: body.tokenId } };
+    case "redeem-join-token": {
+      const { tokenId, secretHash, node } = body;
+      return { $case: "redeemJoinToken", value: { tokenId, secretHash, ...joiningToWire(node) } };
+    }
+    case "set-seat":
+      return { $case: "setSeat", value: { nodeId: body.nodeId, seat: body.seat } };
+    case "leave-node": {
+      const { nodeId, deadlineMillis } = body;
+      return { $case: "leaveNode", value: { nodeId, deadlineMillis } };
+    }
+    case "forget-node":
+      return { $case: "forgetNode", value: { nodeId: body.nodeId } };
+    case "note-members": {
+      const value = { voters: [...body.voters], learners: [...body.learners] };
+      return { $case: "noteMembers", value };
+    }
+    default:
       return unreachable(body);
   }
 }
@@ -92,9 +135,55 @@ function fromWire(kind: wire.Command["kind"]): CommandBody {
     case "raiseFeatureLevel":
       return { kind: "raise-feature-level", featureLevel: kind.value.featureLevel };
     default:
+      return memberFromWire(kind);
+  }
+}
+
+function memberFromWire(kind: wire.Command["kind"]): MemberBody {
+  switch (kind?.$case) {
+    case "createJoinToken":
+      return { kind: "create-join-token", ...kind.value, role: known(ROLES, kind.value.role) };
+    case "revokeJoinToken":
+      return { kind: "revoke-join-token", tokenId: kind.value.tokenId };
+    case "redeemJoinToken": {
+      const { tokenId, secretHash } = kind.value;
+      const node = joiningFromWire(kind.value);
+      return { kind: "redeem-join-token", tokenId, secretHash, node };
+    }
+    case "setSeat": {
+      const seat = known(GIVEN_SEATS, kind.value.seat);
+      return { kind: "set-seat", nodeId: kind.value.nodeId as NodeId, seat };
+    }
+    case "leaveNode": {
+      const { nodeId, deadlineMillis } = kind.value;
+      return { kind: "leave-node", nodeId: nodeId as NodeId, deadlineMillis };
+    }
+    case "forgetNode":
+      return { kind: "forget-node", nodeId: kind.value.nodeId as NodeId };
+    case "noteMembers": {
+      const { voters, learners } = kind.value;
+      const members = { voters: voters as PeerId[], learners: learners as PeerId[] };
+      return { kind: "note-members", ...members };
+    }
+    default:
       throw new Error("it names no command");
   }
 }
+
+const joiningToWire = ({ seat, ...node }: JoiningNode) => ({
+  ...node,
+  learner: seat === "learner",
+});
+
+const joiningFromWire = (node: wire.RedeemJoinToken): JoiningNode => ({
+  name: node.name as NodeId | "",
+  storeId: node.storeId,
+  rpcAddress: node.rpcAddress,
+  httpAddress: node.httpAddress,
+  seat: node.learner ? "learner" : "voter",
+  featureLevel: node.featureLevel,
+  version: node.version,
+});
 
 /** The generated type says Buffer; writing needs no more than bytes, so they are not copied. */
 const submittedToWire = (job: { readonly jobId: JobId; readonly spec: Uint8Array }) => ({
@@ -168,6 +257,7 @@ export const registerFromWire = (node: wire.RegisterNode): RegisterNode => ({
 const LIVENESS = ["alive", "lost"] as const;
 const PHASES = ["starting", "running", "exited", "declined"] as const;
 const ROLES = ["server", "worker"] as const satisfies readonly NodeRole[];
+const GIVEN_SEATS = ["voter", "learner"] as const;
 const CAUSES = [
   "first",
   "retry",

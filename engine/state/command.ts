@@ -1,5 +1,5 @@
 import type { AttemptId, Index, JobId, NodeId, PeerId, UnixMillis } from "../lib/ids.ts";
-import type { AttemptCause, AttemptEnd, NodeRole } from "./cluster-state.ts";
+import type { AttemptCause, AttemptEnd, NodeRole, Seat } from "./cluster-state.ts";
 
 /**
  * One log entry. Every value that is not a function of the state is chosen before the log and
@@ -27,7 +27,34 @@ export type CommandBody =
       readonly message: string;
     }
   | { readonly kind: "undrain-node"; readonly nodeId: NodeId }
-  | { readonly kind: "raise-feature-level"; readonly featureLevel: number };
+  | { readonly kind: "raise-feature-level"; readonly featureLevel: number }
+  | {
+      readonly kind: "create-join-token";
+      readonly tokenId: string;
+      readonly secretHash: string;
+      readonly role: NodeRole;
+      readonly lifetimeMillis: number;
+      readonly uses: number;
+    }
+  | { readonly kind: "revoke-join-token"; readonly tokenId: string }
+  | {
+      readonly kind: "redeem-join-token";
+      readonly tokenId: string;
+      readonly secretHash: string;
+      readonly node: JoiningNode;
+    }
+  | { readonly kind: "set-seat"; readonly nodeId: NodeId; readonly seat: GivenSeat }
+  | { readonly kind: "leave-node"; readonly nodeId: NodeId; readonly deadlineMillis: number }
+  | { readonly kind: "forget-node"; readonly nodeId: NodeId }
+  /** Follows a change of members, so that the change is final once this is committed. */
+  | {
+      readonly kind: "note-members";
+      readonly voters: readonly PeerId[];
+      readonly learners: readonly PeerId[];
+    };
+
+/** A seat that people give; the other two come with joining and leaving. */
+export type GivenSeat = Extract<Seat, "voter" | "learner">;
 
 export type SubmittedJob = { readonly jobId: JobId; readonly spec: Uint8Array };
 
@@ -72,6 +99,18 @@ export type RegisterNode = {
   readonly version: string;
 };
 
+/** A node that asks to come in. Its ids are chosen at apply; `storeId` makes asking again safe. */
+export type JoiningNode = {
+  /** Empty = the cluster chooses. */
+  readonly name: NodeId | "";
+  readonly storeId: string;
+  readonly rpcAddress: string;
+  readonly httpAddress: string;
+  readonly seat: GivenSeat;
+  readonly featureLevel: number;
+  readonly version: string;
+};
+
 /** What apply answers the proposer; one outcome per submitted job, one for every other command. */
 export type Outcome =
   | { readonly kind: "ok"; readonly index: Index; readonly existed: boolean }
@@ -89,6 +128,19 @@ export type Refusal =
   | { readonly kind: "unknown-node"; readonly nodeId: NodeId }
   | { readonly kind: "wrong-store"; readonly nodeId: NodeId }
   | { readonly kind: "not-draining"; readonly nodeId: NodeId }
+  /** On its way out: nothing of it can be taken back. */
+  | { readonly kind: "leaving"; readonly nodeId: NodeId }
+  | { readonly kind: "not-leaving"; readonly nodeId: NodeId }
+  /** It may still run tasks: it must drain, or be lost, first. */
+  | { readonly kind: "still-working"; readonly nodeId: NodeId }
+  | { readonly kind: "not-a-server"; readonly nodeId: NodeId }
+  | { readonly kind: "name-taken"; readonly nodeId: NodeId }
+  | { readonly kind: "removed-node"; readonly nodeId: NodeId }
+  | { readonly kind: "too-many-tokens"; readonly limit: number }
+  | {
+      readonly kind: "bad-token";
+      readonly why: "unknown" | "expired" | "used-up" | "revoked" | "wrong-secret";
+    }
   | { readonly kind: "queue-full"; readonly limit: number }
   | { readonly kind: "feature-level"; readonly featureLevel: number };
 

@@ -1,4 +1,4 @@
-import type { Index } from "../lib/ids.ts";
+import { type Index, NOBODY, type PeerId } from "../lib/ids.ts";
 import type { Founding } from "./command.ts";
 import { FEATURE_LEVEL_FIRST } from "./feature-level.ts";
 import { STATE_LIMITS, StateStore } from "./state-store.ts";
@@ -19,10 +19,12 @@ export function createState(founding: Founding, limits = STATE_LIMITS): ClusterS
     appliedAt: founding.at,
     limits,
   });
+  state.setNextPeerId(nextAfter(founding.members.map(({ peerId }) => peerId)));
   for (const member of founding.members) {
     state.putNode({
       id: member.nodeId,
       peerId: member.peerId,
+      seat: "voter",
       storeId: member.storeId,
       roles: ["server"],
       rpcAddress: member.rpcAddress,
@@ -41,3 +43,6 @@ export function createState(founding: Founding, limits = STATE_LIMITS): ClusterS
   }
   return state;
 }
+
+const nextAfter = (peerIds: readonly PeerId[]): PeerId =>
+  (Math.max(NOBODY, ...peerIds) + 1) as PeerId;

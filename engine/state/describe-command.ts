@@ -33,10 +33,27 @@ function lineFor(body: CommandBody): string {
       return `undrain ${body.nodeId}`;
     case "raise-feature-level":
       return `raise the feature level to ${body.featureLevel}`;
+    case "create-join-token":
+      return `create join token ${body.tokenId} for a ${body.role}`;
+    case "revoke-join-token":
+      return `revoke join token ${body.tokenId}`;
+    case "redeem-join-token":
+      return `join ${body.node.name || "a node"} at ${body.node.rpcAddress} by token ${body.tokenId}`;
+    case "set-seat":
+      return `make ${body.nodeId} a ${body.seat}`;
+    case "leave-node":
+      return `let ${body.nodeId} leave`;
+    case "forget-node":
+      return `forget ${body.nodeId}`;
+    case "note-members":
+      return `members are now: ${numbered("voter", body.voters)}${numbered(", learner", body.learners)}`;
     default:
       return unreachable(body);
   }
 }
+
+const numbered = (word: string, peers: readonly number[]): string =>
+  peers.length === 0 ? "" : `${word}s ${peers.join(" ")}`;
 
 function reported(report: AttemptReport): string {
   if (report.phase !== "exited") return `${report.attemptId} ${report.phase}`;

@@ -1,4 +1,4 @@
-import type { AttemptId, Index, JobId, NodeId } from "../lib/ids.ts";
+import type { AttemptId, Index, JobId, NodeId, PeerId } from "../lib/ids.ts";
 import type { AttemptState, JobState } from "./cluster-state.ts";
 
 /**
@@ -14,6 +14,15 @@ export type Fact = { readonly index: Index; readonly ordinal: number } & (
       readonly state: AttemptState;
     }
   | { readonly kind: "node-changed"; readonly nodeId: NodeId }
+  /** Its record is gone: it left the cluster for good. */
+  | { readonly kind: "node-removed"; readonly nodeId: NodeId }
+  /** A change of the Raft group is final. */
+  | {
+      readonly kind: "members-changed";
+      readonly voters: readonly PeerId[];
+      readonly learners: readonly PeerId[];
+    }
+  | { readonly kind: "join-token-changed"; readonly tokenId: string }
   | { readonly kind: "feature-level-raised"; readonly featureLevel: number }
   /** A report or assignment that no longer held; harmless, counted. */
   | { readonly kind: "stale-ignored"; readonly attemptId: AttemptId }

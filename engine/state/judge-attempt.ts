@@ -13,7 +13,9 @@ export type Ending =
       readonly signal: string;
     }
   | { readonly kind: "declined"; readonly declinesInARow: number }
-  | { readonly kind: "node-lost" };
+  | { readonly kind: "node-lost" }
+  /** Removed for good. What waited for it may still run there, so it never runs elsewhere (S5). */
+  | { readonly kind: "node-removed" };
 
 /** What was charged to the job so far, and whether someone has cancelled it. */
 export type Charges = {
@@ -56,11 +58,19 @@ export function judgeAttempt(spec: JobSpec, charges: Charges, ending: Ending): V
       };
     case "node-lost":
       return judgeLoss(spec, charges, "node-lost");
+    case "node-removed":
+      return judgeRemoval(spec, charges);
     case "exited":
       return judgeExit(spec, charges, ending);
     default:
       return unreachable(ending);
   }
+}
+
+function judgeRemoval(spec: JobSpec, charges: Charges): Verdict {
+  if (spec.onLost !== "wait") return judgeLoss(spec, charges, "node-lost");
+  const { failures } = charges;
+  return { kind: "failed", reason: "node-lost", failures, losses: charges.losses + 1 };
 }
 
 function judgeExit(

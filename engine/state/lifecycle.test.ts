@@ -129,5 +129,6 @@ function rebuiltHash({ state }: TestCluster): string {
     rebuilt.addJob(one);
     for (const attempt of state.attemptsOf(one.id).toReversed()) rebuilt.putAttempt(attempt);
   }
+  rebuilt.setNextPeerId(state.nextPeerId);
   return rebuilt.stateHash();
 }

@@ -2,10 +2,12 @@ import type {
   Attempt,
   AttemptCause,
   AttemptState,
+  FormerNode,
   Job,
   JobReason,
   JobRun,
   JobState,
+  JoinToken,
   NodeRecord,
 } from "./cluster-state.ts";
 
@@ -167,6 +169,7 @@ export function hashNode(node: NodeRecord): HashLanes {
   hasher.begin(3);
   hasher.text(node.id);
   hasher.number(node.peerId);
+  hasher.text(node.seat);
   hasher.text(node.storeId);
   hasher.texts(node.roles);
   hasher.text(node.rpcAddress);
@@ -189,16 +192,40 @@ export function hashNode(node: NodeRecord): HashLanes {
   return hasher;
 }
 
-/** What belongs to no record: the level and the replicated time. */
+/** The returned lanes are overwritten by the next call. */
+export function hashJoinToken(token: JoinToken): HashLanes {
+  hasher.begin(7);
+  hasher.texts([token.id, token.secretHash, token.role, token.principal]);
+  hasher.number(token.createdAt);
+  hasher.number(token.expiresAt);
+  hasher.number(token.usesLeft);
+  hasher.word(token.revoked ? 1 : 0);
+  hasher.end();
+  return hasher;
+}
+
+/** The returned lanes are overwritten by the next call. */
+export function hashFormerNode(node: FormerNode): HashLanes {
+  hasher.begin(8);
+  hasher.texts([node.id, node.principal]);
+  hasher.number(node.peerId);
+  hasher.number(node.removedAt);
+  hasher.end();
+  return hasher;
+}
+
+/** What belongs to no record: the level, the replicated time, the next peer id. */
 export function hashScalars(scalars: {
   readonly clusterId: string;
   readonly featureLevel: number;
   readonly appliedAt: number;
+  readonly nextPeerId: number;
 }): HashLanes {
   hasher.begin(4);
   hasher.text(scalars.clusterId);
   hasher.number(scalars.featureLevel);
   hasher.number(scalars.appliedAt);
+  hasher.number(scalars.nextPeerId);
   hasher.end();
   return hasher;
 }

@@ -1,6 +1,6 @@
 import { assert } from "../lib/assert.ts";
 import type { JobId } from "../lib/ids.ts";
-import type { Attempt, NodeRecord } from "./cluster-state.ts";
+import type { Attempt, FormerNode, JoinToken, NodeRecord } from "./cluster-state.ts";
 import { ordinalOf } from "./pending-queue.ts";
 import type { SnapshotEnd, SnapshotHead } from "./snapshot-records.ts";
 import type { StoredJob } from "./state-store.ts";
@@ -21,12 +21,15 @@ export type WalkSource = {
 /**
  * Every record as it was when the walk began, while the state goes on changing: records are
  * replaced and never mutated, so the first old one of each job that changes before the walk has
- * passed it is kept. Jobs submitted later lie beyond its end. Nodes are few: copied at once.
+ * passed it is kept. Jobs submitted later lie beyond its end. Nodes and tokens are few: copied at
+ * once.
  */
 export class RecordWalk {
   readonly head: SnapshotHead;
   readonly end: SnapshotEnd;
   readonly nodes: readonly NodeRecord[];
+  readonly joinTokens: readonly JoinToken[];
+  readonly formerNodes: readonly FormerNode[];
   readonly #source: WalkSource;
   readonly #endOrdinal: number;
   /** Old records of jobs that lie ahead. */
@@ -39,12 +42,16 @@ export class RecordWalk {
       readonly head: SnapshotHead;
       readonly end: SnapshotEnd;
       readonly nodes: readonly NodeRecord[];
+      readonly joinTokens: readonly JoinToken[];
+      readonly formerNodes: readonly FormerNode[];
     },
     source: WalkSource,
   ) {
     this.head = start.head;
     this.end = start.end;
     this.nodes = start.nodes;
+    this.joinTokens = start.joinTokens;
+    this.formerNodes = start.formerNodes;
     this.#source = source;
     this.#endOrdinal = source.submittedCount;
   }

@@ -21,7 +21,7 @@ export const FRAME_BYTES = 64 * 1024;
 const PAYLOAD_BYTES_MAX = 4 * 1024 * 1024;
 
 /** The sections, in the order in which they are written; several frames may make one. */
-export const SECTIONS = { head: 1, nodes: 2, jobs: 3, end: 255 } as const;
+export const SECTIONS = { head: 1, nodes: 2, members: 4, jobs: 3, end: 255 } as const;
 
 export type SectionKind = (typeof SECTIONS)[keyof typeof SECTIONS];
 

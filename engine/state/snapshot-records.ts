@@ -14,11 +14,14 @@ import type {
   AttemptEnd,
   AttemptState,
   DrainIntent,
+  FormerNode,
   JobReason,
   JobRun,
   JobState,
+  JoinToken,
   NodeRecord,
   NodeRole,
+  Seat,
 } from "./cluster-state.ts";
 import { CAUSE_NUMBERS, REASON_NUMBERS, STATE_NUMBERS } from "./record-hash.ts";
 import type { ByteReader, ByteWriter } from "./snapshot-bytes.ts";
@@ -38,15 +41,21 @@ export type SnapshotHead = {
   readonly clusterName: string;
   readonly appliedIndex: Index;
   readonly appliedAt: UnixMillis;
+  readonly nextPeerId: PeerId;
 };
 
 /** The last frame: what must have been read before it. */
 export type SnapshotEnd = {
   readonly nodes: number;
+  readonly joinTokens: number;
+  readonly formerNodes: number;
   readonly jobs: number;
   readonly attempts: number;
   readonly stateHash: string;
 };
+
+/** What a record of the section `members` is. */
+export const MEMBER_TAGS = { joinToken: 1, formerNode: 2 } as const;
 
 /** What a record of the section `jobs` is: a spec comes before its jobs, an attempt after its job. */
 export const JOB_TAGS = { spec: 1, job: 2, attempt: 3 } as const;
@@ -57,6 +66,7 @@ export function writeHead(writer: ByteWriter, head: SnapshotHead): void {
   writer.text(head.clusterName);
   writer.number(head.appliedIndex);
   writer.number(head.appliedAt);
+  writer.number(head.nextPeerId);
 }
 
 export const readHead = (reader: ByteReader): SnapshotHead => ({
@@ -65,10 +75,13 @@ export const readHead = (reader: ByteReader): SnapshotHead => ({
   clusterName: reader.text(),
   appliedIndex: reader.number() as Index,
   appliedAt: reader.number() as UnixMillis,
+  nextPeerId: reader.number() as PeerId,
 });
 
 export function writeEnd(writer: ByteWriter, end: SnapshotEnd): void {
   writer.number(end.nodes);
+  writer.number(end.joinTokens);
+  writer.number(end.formerNodes);
   writer.number(end.jobs);
   writer.number(end.attempts);
   writer.text(end.stateHash);
@@ -76,6 +89,8 @@ export function writeEnd(writer: ByteWriter, end: SnapshotEnd): void {
 
 export const readEnd = (reader: ByteReader): SnapshotEnd => ({
   nodes: reader.number(),
+  joinTokens: reader.number(),
+  formerNodes: reader.number(),
   jobs: reader.number(),
   attempts: reader.number(),
   stateHash: reader.text(),
@@ -84,6 +99,7 @@ export const readEnd = (reader: ByteReader): SnapshotEnd => ({
 export function writeNode(writer: ByteWriter, node: NodeRecord): void {
   writer.word(node.id);
   writer.number(node.peerId);
+  writer.byte(SEAT_NUMBERS[node.seat]);
   writer.text(node.storeId);
   writeList(writer, node.roles);
   writer.text(node.rpcAddress);
@@ -103,6 +119,7 @@ export function writeNode(writer: ByteWriter, node: NodeRecord): void {
 export const readNode = (reader: ByteReader): NodeRecord => ({
   id: reader.word() as NodeId,
   peerId: reader.number() as PeerId,
+  seat: wordOf(SEATS, reader),
   storeId: reader.text(),
   roles: readList(reader).map((role) => readRole(reader, role)),
   rpcAddress: reader.text(),
@@ -117,6 +134,42 @@ export const readNode = (reader: ByteReader): NodeRecord => ({
   featureLevel: reader.number(),
   version: reader.word(),
   registered: reader.flag(),
+});
+
+export function writeJoinToken(writer: ByteWriter, token: JoinToken): void {
+  writer.text(token.id);
+  writer.text(token.secretHash);
+  writer.word(token.role);
+  writer.number(token.createdAt);
+  writer.number(token.expiresAt);
+  writer.number(token.usesLeft);
+  writer.flag(token.revoked);
+  writer.word(token.principal);
+}
+
+export const readJoinToken = (reader: ByteReader): JoinToken => ({
+  id: reader.text(),
+  secretHash: reader.text(),
+  role: readRole(reader, reader.word()),
+  createdAt: reader.number() as UnixMillis,
+  expiresAt: reader.number() as UnixMillis,
+  usesLeft: reader.number(),
+  revoked: reader.flag(),
+  principal: reader.word(),
+});
+
+export function writeFormerNode(writer: ByteWriter, node: FormerNode): void {
+  writer.word(node.id);
+  writer.number(node.peerId);
+  writer.number(node.removedAt);
+  writer.word(node.principal);
+}
+
+export const readFormerNode = (reader: ByteReader): FormerNode => ({
+  id: reader.word() as NodeId,
+  peerId: reader.number() as PeerId,
+  removedAt: reader.number() as UnixMillis,
+  principal: reader.word(),
 });
 
 export function writeJob(writer: ByteWriter, job: StoredJob, spec: number): void {
@@ -298,6 +351,8 @@ const END_NUMBERS: Readonly<Record<AttemptEnd, number>> = {
   "agent-fault": 13,
 };
 
+const SEAT_NUMBERS: Readonly<Record<Seat, number>> = { none: 0, voter: 1, learner: 2, leaving: 3 };
+
 /** The words of a table by their numbers. */
 type Words<Word extends string> = { readonly first: Word; readonly byNumber: readonly Word[] };
 
@@ -322,6 +377,7 @@ const JOB_STATES = wordsOf<JobState>({
 const ATTEMPT_STATES = wordsOf<AttemptState>({ assigned, running, ...attemptOnly });
 const REASONS = wordsOf<JobReason>(REASON_NUMBERS);
 const CAUSES = wordsOf<AttemptCause>(CAUSE_NUMBERS);
+const SEATS = wordsOf<Seat>(SEAT_NUMBERS);
 const ENDS = wordsOf<AttemptEnd>(END_NUMBERS);
 
 function wordOf<Word extends string>(words: Words<Word>, reader: ByteReader): Word {

@@ -1,13 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { UnixMillis } from "../lib/ids.ts";
+import type { PeerId, UnixMillis } from "../lib/ids.ts";
 import { apply } from "./apply.ts";
 import type { ClusterView } from "./cluster-state.ts";
 import { type ClusterState, createState } from "./create-state.ts";
 import { ByteReader, ByteWriter } from "./snapshot-bytes.ts";
 import { closeFrame, openFrame, type SECTIONS } from "./snapshot-frames.ts";
 import { encodeSpec } from "./spec-codec.ts";
-import { job, nodeInfo, START, specWith, TestCluster } from "./state-fixture.ts";
+import { job, node, nodeInfo, START, specWith, TestCluster } from "./state-fixture.ts";
 import { decodeState, StateLoader } from "./state-loader.ts";
 import { encodeState, StateWalk } from "./state-walk.ts";
 import { clusterWith, NODES, steps, take, wantedJobs } from "./steps-fixture.ts";
@@ -24,6 +24,7 @@ function seen(state: ClusterView) {
     jobs: jobs.map((job) => ({ ...job, spec: [job.spec.hash, ...job.spec.bytes] })),
     attempts: jobs.map(({ id }) => state.attemptsOf(id)),
     nodes: [...state.nodes.values()],
+    members: [state.nextPeerId, [...state.joinTokens.values()], [...state.formerNodes.values()]],
     live: [...state.nodes.keys()].map((id) => state.liveAttempts(id)),
     pending: [...state.pending()].map(({ id }) => id),
     ready: times.map((at) => [...state.ready(at)].map(({ id }) => id)),
@@ -107,6 +108,35 @@ describe("a snapshot", () => {
     const loaded = decodeState(encodeState(founded));
 
     expect(loaded.ok && seen(loaded.value)).toEqual(seen(founded));
+  });
+
+  test("keeps who may join, who left, and which numbers were given", () => {
+    const cluster = new TestCluster({ nodes: 4 });
+    for (const [tokenId, uses] of [
+      ["t1", 1],
+      ["t2", 3],
+    ] as const) {
+      const token = { tokenId, secretHash: "ab12", lifetimeMillis: 9_000, uses };
+      cluster.run({ kind: "create-join-token", role: "server", ...token });
+    }
+    cluster.run({ kind: "revoke-join-token", tokenId: "t2" });
+    cluster.run({ kind: "set-seat", nodeId: node(2), seat: "learner" });
+    for (const number of [3, 4]) {
+      cluster.run({ kind: "leave-node", nodeId: node(number), deadlineMillis: 1_000 });
+    }
+    cluster.run({ kind: "forget-node", nodeId: node(4) });
+
+    for (const records of [1, 2, 1_000]) {
+      const walk = new StateWalk(cluster.state);
+      const pieces: Uint8Array[] = [];
+      for (let piece = walk.next(records); piece !== null; piece = walk.next(records)) {
+        pieces.push(piece);
+      }
+      const loaded = load(joined(pieces), { pieceBytes: 7, records });
+
+      expect(seen(loaded)).toEqual(seen(cluster.state));
+      expect(loaded.nextPeerId).toBe(5 as PeerId);
+    }
   });
 
   test("makes the same facts of what follows, in the same order", () => {

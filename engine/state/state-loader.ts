@@ -6,10 +6,13 @@ import { ByteReader } from "./snapshot-bytes.ts";
 import { damaged, type Frame, FrameCutter, SECTIONS } from "./snapshot-frames.ts";
 import {
   JOB_TAGS,
+  MEMBER_TAGS,
   readAttempt,
   readEnd,
+  readFormerNode,
   readHead,
   readJob,
+  readJoinToken,
   readNode,
   type SnapshotEnd,
 } from "./snapshot-records.ts";
@@ -79,13 +82,14 @@ export class StateLoader {
     if (frame.kind === SECTIONS.head) return this.#readHead();
     if (this.#state === null) return damaged("no beginning");
     if (frame.kind === SECTIONS.end) return this.#readEnd(this.#state);
-    if (frame.kind !== SECTIONS.nodes && frame.kind !== SECTIONS.jobs) {
+    const { nodes, members, jobs } = SECTIONS;
+    if (frame.kind !== nodes && frame.kind !== members && frame.kind !== jobs) {
       return `the snapshot has a section ${frame.kind} unknown to this nl: upgrade this node`;
     }
     if (!this.#reader.isAtEnd) {
-      return frame.kind === SECTIONS.nodes
-        ? this.#readNode(this.#state)
-        : this.#readOfJobs(this.#state);
+      if (frame.kind === nodes) return this.#readNode(this.#state);
+      if (frame.kind === members) return this.#readOfMembers(this.#state);
+      return this.#readOfJobs(this.#state);
     }
     this.#frame = null;
     return null;
@@ -99,7 +103,9 @@ export class StateLoader {
       return `the snapshot needs ${levels}: upgrade this node`;
     }
     if (head.clusterId === "") return damaged("no cluster in it");
+    if (head.nextPeerId < 1) return damaged("a wrong head");
     this.#state = new StateStore({ ...head, limits: this.#limits });
+    this.#state.setNextPeerId(head.nextPeerId);
     this.#frame = null;
     return null;
   }
@@ -109,6 +115,27 @@ export class StateLoader {
     if (this.#reader.isBroken || state.nodes.has(node.id)) return damaged("a wrong node");
     state.putNode(node);
     return null;
+  }
+
+  #readOfMembers(state: StateStore): string | null {
+    switch (this.#reader.byte()) {
+      case MEMBER_TAGS.joinToken: {
+        const token = readJoinToken(this.#reader);
+        if (this.#reader.isBroken || state.joinTokens.has(token.id))
+          return damaged("a wrong token");
+        state.putJoinToken(token);
+        return null;
+      }
+      case MEMBER_TAGS.formerNode: {
+        const former = readFormerNode(this.#reader);
+        const isNew = !state.formerNodes.has(former.id);
+        if (this.#reader.isBroken || !isNew) return damaged("a wrong former node");
+        state.addFormerNode(former);
+        return null;
+      }
+      default:
+        return damaged("a record of an unknown kind");
+    }
   }
 
   #readOfJobs(state: StateStore): string | null {
@@ -148,6 +175,8 @@ export class StateLoader {
     const end = readEnd(this.#reader);
     const found: SnapshotEnd = {
       nodes: state.nodes.size,
+      joinTokens: state.joinTokens.size,
+      formerNodes: state.formerNodes.size,
       jobs: state.jobs.size,
       attempts: this.#attemptCount,
       stateHash: state.stateHash(),

@@ -1,17 +1,26 @@
 import { assert } from "../lib/assert.ts";
-import type { AttemptId, Index, JobId, NodeId, UnixMillis } from "../lib/ids.ts";
+import type { AttemptId, Index, JobId, NodeId, PeerId, UnixMillis } from "../lib/ids.ts";
 import { attemptId, following } from "../lib/ids.ts";
 import { isOver } from "./attempt-lifecycle.ts";
 import type {
   Attempt,
   ClusterView,
+  FormerNode,
   Job,
   JobCounts,
   JobState,
+  JoinToken,
   NodeRecord,
 } from "./cluster-state.ts";
 import { ordinalOf, PendingQueue, queueKey, type Waiting } from "./pending-queue.ts";
-import { hashAttempt, hashJob, hashNode, hashScalars } from "./record-hash.ts";
+import {
+  hashAttempt,
+  hashFormerNode,
+  hashJob,
+  hashJoinToken,
+  hashNode,
+  hashScalars,
+} from "./record-hash.ts";
 import { RecordWalk, type WalkedJob } from "./record-walk.ts";
 import { priorityOf } from "./spec-codec.ts";
 import { type InternedSpec, SpecTable } from "./spec-table.ts";
@@ -33,6 +42,8 @@ export const STATE_LIMITS: StateLimits = { jobsMax: 1_000_000 };
 
 const WORDS_MAX = 10_000;
 const NO_ATTEMPTS: readonly Attempt[] = [];
+/** Names that are remembered so that they do not come back; peer ids need no memory. */
+const FORMER_NODES_MAX = 1_024;
 
 /**
  * The replicated state, writable. Only `apply` and `createState` hold it as such. Every record goes
@@ -44,6 +55,9 @@ export class StateStore implements ClusterView {
   readonly limits: StateLimits;
   readonly #jobs = new Map<JobId, StoredJob>();
   readonly #nodes = new Map<NodeId, NodeRecord>();
+  readonly #joinTokens = new Map<string, JoinToken>();
+  readonly #formerNodes = new Map<NodeId, FormerNode>();
+  #nextPeerId = 1 as PeerId;
   readonly #attempts = new Map<AttemptId, Attempt>();
   readonly #live = new Map<NodeId, Map<AttemptId, Attempt>>();
   readonly #order = new SubmitOrder();
@@ -87,6 +101,18 @@ export class StateStore implements ClusterView {
 
   get nodes(): ReadonlyMap<NodeId, NodeRecord> {
     return this.#nodes;
+  }
+
+  get joinTokens(): ReadonlyMap<string, JoinToken> {
+    return this.#joinTokens;
+  }
+
+  get formerNodes(): ReadonlyMap<NodeId, FormerNode> {
+    return this.#formerNodes;
+  }
+
+  get nextPeerId(): PeerId {
+    return this.#nextPeerId;
   }
 
   get featureLevel(): number {
@@ -152,13 +178,17 @@ export class StateStore implements ClusterView {
   /** All records as they are now, to be read while they change. One walk at a time. */
   walk(): RecordWalk {
     assert(this.#walk === null, "one walk at a time");
-    const { featureLevel, clusterId, clusterName, appliedIndex, appliedAt } = this;
+    const { featureLevel, clusterId, clusterName, appliedIndex, appliedAt, nextPeerId } = this;
     const walk = new RecordWalk(
       {
-        head: { featureLevel, clusterId, clusterName, appliedIndex, appliedAt },
+        head: { featureLevel, clusterId, clusterName, appliedIndex, appliedAt, nextPeerId },
         nodes: [...this.#nodes.values()],
+        joinTokens: [...this.#joinTokens.values()],
+        formerNodes: [...this.#formerNodes.values()],
         end: {
           nodes: this.#nodes.size,
+          joinTokens: this.#joinTokens.size,
+          formerNodes: this.#formerNodes.size,
           jobs: this.#jobs.size,
           attempts: this.#attempts.size,
           stateHash: this.stateHash(),
@@ -241,6 +271,43 @@ export class StateStore implements ClusterView {
     if (before !== undefined) this.#hash.subtract(hashNode(before));
     this.#hash.add(hashNode(node));
     this.#nodes.set(node.id, node);
+  }
+
+  removeNode(id: NodeId): void {
+    const before = this.#nodes.get(id);
+    assert(before !== undefined, "a node that is removed was there");
+    assert(this.liveAttempts(id).length === 0, "a removed node has no live attempt");
+    this.#hash.subtract(hashNode(before));
+    this.#nodes.delete(id);
+    this.#live.delete(id);
+  }
+
+  /** Remembers a name; the oldest one is forgotten when there are too many. */
+  addFormerNode(node: FormerNode): void {
+    this.#hash.add(hashFormerNode(node));
+    this.#formerNodes.set(node.id, node);
+    const [oldest] = this.#formerNodes.values();
+    if (oldest === undefined || this.#formerNodes.size <= FORMER_NODES_MAX) return;
+    this.#hash.subtract(hashFormerNode(oldest));
+    this.#formerNodes.delete(oldest.id);
+  }
+
+  setNextPeerId(next: PeerId): void {
+    assert(next >= this.#nextPeerId, "a peer id is never given twice");
+    this.#nextPeerId = next;
+  }
+
+  putJoinToken(token: JoinToken): void {
+    this.removeJoinToken(token.id);
+    this.#hash.add(hashJoinToken(token));
+    this.#joinTokens.set(token.id, token);
+  }
+
+  removeJoinToken(id: string): void {
+    const before = this.#joinTokens.get(id);
+    if (before === undefined) return;
+    this.#hash.subtract(hashJoinToken(before));
+    this.#joinTokens.delete(id);
   }
 
   #writeJob(job: StoredJob): void {

@@ -6,10 +6,13 @@ import { ByteWriter } from "./snapshot-bytes.ts";
 import { closeFrame, FRAME_BYTES, openFrame, SECTIONS, snapshotPrefix } from "./snapshot-frames.ts";
 import {
   JOB_TAGS,
+  MEMBER_TAGS,
   writeAttempt,
   writeEnd,
+  writeFormerNode,
   writeHead,
   writeJob,
+  writeJoinToken,
   writeNode,
 } from "./snapshot-records.ts";
 import { SpecNumbers } from "./spec-numbers.ts";
@@ -22,8 +25,9 @@ export class StateWalk {
   readonly #records: RecordWalk;
   readonly #writer = new ByteWriter();
   readonly #specs = new SpecNumbers();
-  #step: "head" | "nodes" | "jobs" | "end" | "over" = "head";
+  #step: "head" | "nodes" | "members" | "jobs" | "end" | "over" = "head";
   #nodeCount = 0;
+  #memberCount = 0;
   /** Attempts of the job that was written last. */
   #attempts: readonly Attempt[] = [];
   #attemptCount = 0;
@@ -49,6 +53,8 @@ export class StateWalk {
         return this.#head();
       case "nodes":
         return this.#nodes(maxRecords);
+      case "members":
+        return this.#members(maxRecords);
       case "jobs":
         return this.#jobs(maxRecords);
       case "end":
@@ -88,7 +94,25 @@ export class StateWalk {
       writeNode(this.#writer, node);
       this.#nodeCount += 1;
     }
-    if (this.#nodeCount === nodes.length) this.#step = "jobs";
+    if (this.#nodeCount === nodes.length) this.#step = "members";
+    return closeFrame(this.#writer);
+  }
+
+  /** Tokens, then the names of those who left. */
+  #members(maxRecords: number): Uint8Array {
+    openFrame(this.#writer, SECTIONS.members);
+    const { joinTokens, formerNodes } = this.#records;
+    const count = joinTokens.length + formerNodes.length;
+    for (let left = maxRecords; left > 0 && this.#hasRoom(); left--) {
+      if (this.#memberCount === count) break;
+      const token = joinTokens[this.#memberCount];
+      const former = formerNodes[this.#memberCount - joinTokens.length];
+      this.#memberCount += 1;
+      this.#writer.byte(token ? MEMBER_TAGS.joinToken : MEMBER_TAGS.formerNode);
+      if (token) writeJoinToken(this.#writer, token);
+      else if (former) writeFormerNode(this.#writer, former);
+    }
+    if (this.#memberCount === count) this.#step = "jobs";
     return closeFrame(this.#writer);
   }
 

@@ -119,6 +119,7 @@ function applyDelta(model: Model, event: Extract<WatchEvent, { kind: "delta" }>)
   }
   for (const id of event.removedJobs) model.jobs.delete(id);
   for (const node of event.nodes) model.nodes.set(node.id, node);
+  for (const id of event.removedNodes) model.nodes.delete(id);
   model.events.push(...event.events);
   if (model.events.length > EVENTS_MAX) model.events.splice(0, model.events.length - EVENTS_MAX);
   forgetOldest(model);

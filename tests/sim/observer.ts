@@ -167,6 +167,11 @@ export class Observer {
       case "node-changed":
         this.#nodeChanged(view.nodes.get(fact.nodeId));
         return;
+      case "node-removed":
+        this.say(() => `node ${fact.nodeId} removed`);
+        return;
+      case "members-changed":
+      case "join-token-changed":
       case "feature-level-raised":
       case "stale-ignored":
         return;

@@ -72,6 +72,7 @@ export function deltaFrames(source: RowSource, pending: PendingChanges): readonl
   for (const nodeId of pending.nodes) {
     const row = nodeRow(source, nodeId);
     if (row !== undefined) withRoom().nodes.push(row);
+    else withRoom().removedNodes.push(nodeId);
   }
   for (const jobId of pending.jobs) {
     const row = jobRow(source, jobId);
@@ -85,7 +86,13 @@ export function deltaFrames(source: RowSource, pending: PendingChanges): readonl
   );
 }
 
-const emptyDelta = (): WatchDelta => ({ jobs: [], nodes: [], removedJobs: [], events: [] });
+const emptyDelta = (): WatchDelta => ({
+  jobs: [],
+  nodes: [],
+  removedJobs: [],
+  removedNodes: [],
+  events: [],
+});
 
 function eventMessage(change: Change): ClusterEvent {
   return { revision: formatRevision(change.fact), at: change.at, ...described(change.fact) };
@@ -101,6 +108,14 @@ function described(fact: Fact): Pick<ClusterEvent, "subject" | "id" | "what" | "
     }
     case "node-changed":
       return about("node", fact.nodeId, "changed", "info");
+    case "node-removed":
+      return about("node", fact.nodeId, "left the cluster", "info");
+    case "members-changed": {
+      const learners = fact.learners.length === 0 ? "" : `, learners ${fact.learners.join(" ")}`;
+      return about("raft", "", `members: voters ${fact.voters.join(" ")}${learners}`, "info");
+    }
+    case "join-token-changed":
+      return about("cluster", fact.tokenId, "join token changed", "info");
     case "feature-level-raised":
       return about("cluster", "", `feature level ${fact.featureLevel}`, "info");
     case "stale-ignored":

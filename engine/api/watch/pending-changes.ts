@@ -1,4 +1,5 @@
 import type { JobId, NodeId } from "../../lib/ids.ts";
+import type { Fact } from "../../state/fact.ts";
 import { jobOf } from "../job-changes.ts";
 import type { Change } from "./change-ring.ts";
 import type { Revision } from "./revision.ts";
@@ -30,9 +31,7 @@ export class PendingChanges {
     if (filter.jobId !== null && filter.jobId !== jobId) return;
     if (filter.events) this.events.push(change);
     if (jobId !== undefined && filter.jobs) this.jobs.add(jobId);
-    const showsNode = fact.kind === "node-changed" || fact.kind === "attempt-changed";
-    // A node's row counts its attempts.
-    if (showsNode && filter.nodes) this.nodes.add(fact.nodeId);
+    if (filter.nodes && showsNode(fact)) this.nodes.add(fact.nodeId);
   }
 
   merge(other: PendingChanges): void {
@@ -49,3 +48,7 @@ export class PendingChanges {
     this.revision = null;
   }
 }
+
+/** A node's row counts its attempts. */
+const showsNode = (fact: Fact): fact is Extract<Fact, { readonly nodeId: NodeId }> =>
+  fact.kind === "node-changed" || fact.kind === "node-removed" || fact.kind === "attempt-changed";

@@ -79,6 +79,7 @@ describe("assign-attempts", () => {
     cluster.state.putNode({
       ...nodeInfo(1),
       id: node(1),
+      seat: "voter",
       liveness: "alive",
       drain: null,
       registered: false,

@@ -12,6 +12,7 @@ export function applyDrainNode(applying: Applying, command: DrainNode): Outcome 
   const { nodeId } = command;
   const node = applying.state.nodes.get(nodeId);
   if (node === undefined) return { kind: "refused", refusal: { kind: "unknown-node", nodeId } };
+  if (node.seat === "leaving") return { kind: "refused", refusal: { kind: "leaving", nodeId } };
   applying.putNode({
     ...node,
     drain: {

@@ -18,6 +18,7 @@ export function applyRegisterNode(applying: Applying, command: RegisterNodeBody)
   applying.putNode({
     id: node.nodeId,
     peerId: known?.peerId ?? node.peerId,
+    seat: known?.seat ?? "none",
     storeId: node.storeId,
     roles: node.roles,
     rpcAddress: node.rpcAddress,
@@ -41,15 +42,19 @@ function refusalFor(state: ClusterState, node: RegisterNode): Refusal | null {
     return { kind: "feature-level", featureLevel: state.featureLevel };
   }
   const known = state.nodes.get(node.nodeId);
-  if (known === undefined) {
-    return isPeerTaken(state, node) ? { kind: "wrong-store", nodeId: node.nodeId } : null;
-  }
+  if (known === undefined) return refusalForUnknown(state, node);
   const isSame = known.storeId === node.storeId && known.peerId === node.peerId;
   return isSame ? null : { kind: "wrong-store", nodeId: node.nodeId };
 }
 
-function isPeerTaken(state: ClusterState, node: RegisterNode): boolean {
-  if (node.peerId === NOBODY) return false;
-  for (const other of state.nodes.values()) if (other.peerId === node.peerId) return true;
-  return false;
+/** Workers may come by registering alone; servers join, and get their peer id there. */
+function refusalForUnknown(state: ClusterState, { nodeId, peerId }: RegisterNode): Refusal | null {
+  if (state.formerNodes.has(nodeId)) return { kind: "removed-node", nodeId };
+  if (peerId === NOBODY) return null;
+  for (const other of state.nodes.values()) {
+    if (other.peerId === peerId) return { kind: "wrong-store", nodeId };
+  }
+  return peerId < state.nextPeerId
+    ? { kind: "removed-node", nodeId }
+    : { kind: "unknown-node", nodeId };
 }

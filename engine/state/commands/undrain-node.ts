@@ -8,6 +8,7 @@ export function applyUndrainNode(applying: Applying, command: UndrainNode): Outc
   const { nodeId } = command;
   const node = applying.state.nodes.get(nodeId);
   if (node === undefined) return { kind: "refused", refusal: { kind: "unknown-node", nodeId } };
+  if (node.seat === "leaving") return { kind: "refused", refusal: { kind: "leaving", nodeId } };
   if (node.drain === null) return { kind: "refused", refusal: { kind: "not-draining", nodeId } };
   applying.putNode({ ...node, drain: null });
   return applying.done();

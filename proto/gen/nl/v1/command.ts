@@ -29,6 +29,13 @@ export interface Command {
     | { $case: "drainNode"; value: DrainNode }
     | { $case: "undrainNode"; value: UndrainNode }
     | { $case: "raiseFeatureLevel"; value: RaiseFeatureLevel }
+    | { $case: "createJoinToken"; value: CreateJoinToken }
+    | { $case: "revokeJoinToken"; value: RevokeJoinToken }
+    | { $case: "redeemJoinToken"; value: RedeemJoinToken }
+    | { $case: "setSeat"; value: SetSeat }
+    | { $case: "leaveNode"; value: LeaveNode }
+    | { $case: "forgetNode"; value: ForgetNode }
+    | { $case: "noteMembers"; value: NoteMembers }
     | undefined;
 }
 
@@ -125,6 +132,59 @@ export interface RaiseFeatureLevel {
   featureLevel: number;
 }
 
+export interface CreateJoinToken {
+  tokenId: string;
+  /** SHA-256 of the secret, lower-case hex: the secret itself never enters the log. */
+  secretHash: string;
+  /** "server" or "worker" */
+  role: string;
+  lifetimeMillis: number;
+  uses: number;
+}
+
+export interface RevokeJoinToken {
+  tokenId: string;
+}
+
+/** A node joins: its id and its peer id are chosen at apply, and are never used again. */
+export interface RedeemJoinToken {
+  tokenId: string;
+  secretHash: string;
+  /** Empty = the cluster chooses. */
+  name: string;
+  storeId: string;
+  rpcAddress: string;
+  httpAddress: string;
+  /** A server that shall not vote. */
+  learner: boolean;
+  featureLevel: number;
+  version: string;
+}
+
+/** What a server shall be in the Raft group; the leader brings it about. */
+export interface SetSeat {
+  nodeId: string;
+  /** "voter" or "learner" */
+  seat: string;
+}
+
+/** The node drains, then leaves the Raft group, then is forgotten. */
+export interface LeaveNode {
+  nodeId: string;
+  deadlineMillis: number;
+}
+
+/** The last step of leaving: the record goes, and neither id ever comes back. */
+export interface ForgetNode {
+  nodeId: string;
+}
+
+/** The entry after a change of members: once it is committed, so is the change for good. */
+export interface NoteMembers {
+  voters: number[];
+  learners: number[];
+}
+
 function createBaseCommand(): Command {
   return { level: 0, at: 0, principal: "", kind: undefined };
 }
@@ -167,6 +227,27 @@ export const Command: MessageFns<Command> = {
         break;
       case "raiseFeatureLevel":
         RaiseFeatureLevel.encode(message.kind.value, writer.uint32(98).fork()).join();
+        break;
+      case "createJoinToken":
+        CreateJoinToken.encode(message.kind.value, writer.uint32(106).fork()).join();
+        break;
+      case "revokeJoinToken":
+        RevokeJoinToken.encode(message.kind.value, writer.uint32(114).fork()).join();
+        break;
+      case "redeemJoinToken":
+        RedeemJoinToken.encode(message.kind.value, writer.uint32(122).fork()).join();
+        break;
+      case "setSeat":
+        SetSeat.encode(message.kind.value, writer.uint32(130).fork()).join();
+        break;
+      case "leaveNode":
+        LeaveNode.encode(message.kind.value, writer.uint32(138).fork()).join();
+        break;
+      case "forgetNode":
+        ForgetNode.encode(message.kind.value, writer.uint32(146).fork()).join();
+        break;
+      case "noteMembers":
+        NoteMembers.encode(message.kind.value, writer.uint32(154).fork()).join();
         break;
     }
     return writer;
@@ -281,6 +362,62 @@ export const Command: MessageFns<Command> = {
             message.kind = { $case: "raiseFeatureLevel", value: RaiseFeatureLevel.decode(reader, reader.uint32()) };
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.kind = { $case: "createJoinToken", value: CreateJoinToken.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.kind = { $case: "revokeJoinToken", value: RevokeJoinToken.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.kind = { $case: "redeemJoinToken", value: RedeemJoinToken.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.kind = { $case: "setSeat", value: SetSeat.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.kind = { $case: "leaveNode", value: LeaveNode.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.kind = { $case: "forgetNode", value: ForgetNode.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.kind = { $case: "noteMembers", value: NoteMembers.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -353,6 +490,48 @@ export const Command: MessageFns<Command> = {
       case "raiseFeatureLevel": {
         if (object.kind?.value !== undefined && object.kind?.value !== null) {
           message.kind = { $case: "raiseFeatureLevel", value: RaiseFeatureLevel.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "createJoinToken": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "createJoinToken", value: CreateJoinToken.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "revokeJoinToken": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "revokeJoinToken", value: RevokeJoinToken.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "redeemJoinToken": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "redeemJoinToken", value: RedeemJoinToken.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "setSeat": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "setSeat", value: SetSeat.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "leaveNode": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "leaveNode", value: LeaveNode.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "forgetNode": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "forgetNode", value: ForgetNode.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "noteMembers": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "noteMembers", value: NoteMembers.fromPartial(object.kind.value) };
         }
         break;
       }
@@ -1521,6 +1700,609 @@ export const RaiseFeatureLevel: MessageFns<RaiseFeatureLevel> = {
   fromPartial(object: DeepPartial<RaiseFeatureLevel>): RaiseFeatureLevel {
     const message = createBaseRaiseFeatureLevel();
     message.featureLevel = object.featureLevel ?? 0;
+    return message;
+  },
+};
+
+function createBaseCreateJoinToken(): CreateJoinToken {
+  return { tokenId: "", secretHash: "", role: "", lifetimeMillis: 0, uses: 0 };
+}
+
+export const CreateJoinToken: MessageFns<CreateJoinToken> = {
+  encode(message: CreateJoinToken, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tokenId !== "") {
+      writer.uint32(10).string(message.tokenId);
+    }
+    if (message.secretHash !== "") {
+      writer.uint32(18).string(message.secretHash);
+    }
+    if (message.role !== "") {
+      writer.uint32(26).string(message.role);
+    }
+    if (message.lifetimeMillis !== 0) {
+      writer.uint32(32).uint64(message.lifetimeMillis);
+    }
+    if (message.uses !== 0) {
+      writer.uint32(40).uint32(message.uses);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateJoinToken {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateJoinToken();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tokenId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.secretHash = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.role = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.lifetimeMillis = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.uses = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CreateJoinToken>): CreateJoinToken {
+    return CreateJoinToken.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CreateJoinToken>): CreateJoinToken {
+    const message = createBaseCreateJoinToken();
+    message.tokenId = object.tokenId ?? "";
+    message.secretHash = object.secretHash ?? "";
+    message.role = object.role ?? "";
+    message.lifetimeMillis = object.lifetimeMillis ?? 0;
+    message.uses = object.uses ?? 0;
+    return message;
+  },
+};
+
+function createBaseRevokeJoinToken(): RevokeJoinToken {
+  return { tokenId: "" };
+}
+
+export const RevokeJoinToken: MessageFns<RevokeJoinToken> = {
+  encode(message: RevokeJoinToken, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tokenId !== "") {
+      writer.uint32(10).string(message.tokenId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeJoinToken {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeJoinToken();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tokenId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RevokeJoinToken>): RevokeJoinToken {
+    return RevokeJoinToken.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RevokeJoinToken>): RevokeJoinToken {
+    const message = createBaseRevokeJoinToken();
+    message.tokenId = object.tokenId ?? "";
+    return message;
+  },
+};
+
+function createBaseRedeemJoinToken(): RedeemJoinToken {
+  return {
+    tokenId: "",
+    secretHash: "",
+    name: "",
+    storeId: "",
+    rpcAddress: "",
+    httpAddress: "",
+    learner: false,
+    featureLevel: 0,
+    version: "",
+  };
+}
+
+export const RedeemJoinToken: MessageFns<RedeemJoinToken> = {
+  encode(message: RedeemJoinToken, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tokenId !== "") {
+      writer.uint32(10).string(message.tokenId);
+    }
+    if (message.secretHash !== "") {
+      writer.uint32(18).string(message.secretHash);
+    }
+    if (message.name !== "") {
+      writer.uint32(26).string(message.name);
+    }
+    if (message.storeId !== "") {
+      writer.uint32(34).string(message.storeId);
+    }
+    if (message.rpcAddress !== "") {
+      writer.uint32(42).string(message.rpcAddress);
+    }
+    if (message.httpAddress !== "") {
+      writer.uint32(50).string(message.httpAddress);
+    }
+    if (message.learner !== false) {
+      writer.uint32(56).bool(message.learner);
+    }
+    if (message.featureLevel !== 0) {
+      writer.uint32(64).uint32(message.featureLevel);
+    }
+    if (message.version !== "") {
+      writer.uint32(74).string(message.version);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RedeemJoinToken {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRedeemJoinToken();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tokenId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.secretHash = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.storeId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.rpcAddress = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.httpAddress = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.learner = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.featureLevel = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RedeemJoinToken>): RedeemJoinToken {
+    return RedeemJoinToken.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RedeemJoinToken>): RedeemJoinToken {
+    const message = createBaseRedeemJoinToken();
+    message.tokenId = object.tokenId ?? "";
+    message.secretHash = object.secretHash ?? "";
+    message.name = object.name ?? "";
+    message.storeId = object.storeId ?? "";
+    message.rpcAddress = object.rpcAddress ?? "";
+    message.httpAddress = object.httpAddress ?? "";
+    message.learner = object.learner ?? false;
+    message.featureLevel = object.featureLevel ?? 0;
+    message.version = object.version ?? "";
+    return message;
+  },
+};
+
+function createBaseSetSeat(): SetSeat {
+  return { nodeId: "", seat: "" };
+}
+
+export const SetSeat: MessageFns<SetSeat> = {
+  encode(message: SetSeat, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== "") {
+      writer.uint32(10).string(message.nodeId);
+    }
+    if (message.seat !== "") {
+      writer.uint32(18).string(message.seat);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetSeat {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetSeat();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nodeId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.seat = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SetSeat>): SetSeat {
+    return SetSeat.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetSeat>): SetSeat {
+    const message = createBaseSetSeat();
+    message.nodeId = object.nodeId ?? "";
+    message.seat = object.seat ?? "";
+    return message;
+  },
+};
+
+function createBaseLeaveNode(): LeaveNode {
+  return { nodeId: "", deadlineMillis: 0 };
+}
+
+export const LeaveNode: MessageFns<LeaveNode> = {
+  encode(message: LeaveNode, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== "") {
+      writer.uint32(10).string(message.nodeId);
+    }
+    if (message.deadlineMillis !== 0) {
+      writer.uint32(16).uint64(message.deadlineMillis);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaveNode {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaveNode();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nodeId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.deadlineMillis = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LeaveNode>): LeaveNode {
+    return LeaveNode.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LeaveNode>): LeaveNode {
+    const message = createBaseLeaveNode();
+    message.nodeId = object.nodeId ?? "";
+    message.deadlineMillis = object.deadlineMillis ?? 0;
+    return message;
+  },
+};
+
+function createBaseForgetNode(): ForgetNode {
+  return { nodeId: "" };
+}
+
+export const ForgetNode: MessageFns<ForgetNode> = {
+  encode(message: ForgetNode, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== "") {
+      writer.uint32(10).string(message.nodeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForgetNode {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForgetNode();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nodeId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ForgetNode>): ForgetNode {
+    return ForgetNode.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ForgetNode>): ForgetNode {
+    const message = createBaseForgetNode();
+    message.nodeId = object.nodeId ?? "";
+    return message;
+  },
+};
+
+function createBaseNoteMembers(): NoteMembers {
+  return { voters: [], learners: [] };
+}
+
+export const NoteMembers: MessageFns<NoteMembers> = {
+  encode(message: NoteMembers, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.voters.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.voters) {
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.learners.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.learners) {
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NoteMembers {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNoteMembers();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.voters.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.voters.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.learners.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.learners.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<NoteMembers>): NoteMembers {
+    return NoteMembers.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<NoteMembers>): NoteMembers {
+    const message = createBaseNoteMembers();
+    message.voters = object.voters?.map((e) => e) || [];
+    message.learners = object.learners?.map((e) => e) || [];
     return message;
   },
 };

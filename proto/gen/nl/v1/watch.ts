@@ -75,6 +75,8 @@ export interface WatchDelta {
   nodes: Node[];
   removedJobs: string[];
   events: ClusterEvent[];
+  /** Nodes that left the cluster for good. */
+  removedNodes: string[];
 }
 
 export interface ClusterEvent {
@@ -555,7 +557,7 @@ export const WatchSnapshot: MessageFns<WatchSnapshot> = {
 };
 
 function createBaseWatchDelta(): WatchDelta {
-  return { jobs: [], nodes: [], removedJobs: [], events: [] };
+  return { jobs: [], nodes: [], removedJobs: [], events: [], removedNodes: [] };
 }
 
 export const WatchDelta: MessageFns<WatchDelta> = {
@@ -571,6 +573,9 @@ export const WatchDelta: MessageFns<WatchDelta> = {
     }
     for (const v of message.events) {
       ClusterEvent.encode(v!, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.removedNodes) {
+      writer.uint32(42).string(v!);
     }
     return writer;
   },
@@ -620,6 +625,14 @@ export const WatchDelta: MessageFns<WatchDelta> = {
             message.events.push(ClusterEvent.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.removedNodes.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -641,6 +654,7 @@ export const WatchDelta: MessageFns<WatchDelta> = {
     message.nodes = object.nodes?.map((e) => Node.fromPartial(e)) || [];
     message.removedJobs = object.removedJobs?.map((e) => e) || [];
     message.events = object.events?.map((e) => ClusterEvent.fromPartial(e)) || [];
+    message.removedNodes = object.removedNodes?.map((e) => e) || [];
     return message;
   },
 };
