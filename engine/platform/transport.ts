@@ -16,7 +16,9 @@ export type TransportEvent =
   | { readonly kind: "peer-closed"; readonly peer: PeerId }
   /** A redial was refused: nobody listens there, the process is gone (contract 17). */
   | { readonly kind: "peer-refused"; readonly peer: PeerId }
-  | { readonly kind: "peer-opened"; readonly peer: PeerId };
+  | { readonly kind: "peer-opened"; readonly peer: PeerId }
+  /** This member says that this node was removed from the cluster, which is never taken back. */
+  | { readonly kind: "removed-by"; readonly peer: PeerId; readonly detail: string };
 
 /**
  * Carries Raft messages between peers. Lossy by contract: it may drop, never blocks, keeps the
@@ -26,8 +28,11 @@ export type TransportEvent =
 export interface Transport {
   /** Events arrive on the receiver's own turn, never inside `send`. */
   start(onEvent: (event: TransportEvent) => void): void;
-  /** Replaces the table of peers; links to peers no longer in it are closed. */
-  setPeers(peers: readonly PeerAddress[]): void;
+  /**
+   * Replaces the table of peers; links to peers no longer in it are closed. Ids below `nextPeerId`
+   * that are not in it were removed, and are told so; others are let in, as the table may be behind.
+   */
+  setPeers(peers: readonly PeerAddress[], nextPeerId: PeerId): void;
   send(message: Message): void;
   stop(): void;
 }

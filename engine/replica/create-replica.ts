@@ -3,7 +3,7 @@ import { type Index, NOBODY, type PeerId, type Term } from "../lib/ids.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import type { Done } from "../platform/completion.ts";
 import type { StorageError } from "../platform/log-store.ts";
-import type { Entry, TransferOutcome } from "../raft/types.ts";
+import type { ConfOp, Entry, TransferOutcome } from "../raft/types.ts";
 import type { ClusterView } from "../state/cluster-state.ts";
 import { loadNode } from "./boot.ts";
 import type { LatencyView } from "./latencies.ts";
@@ -11,7 +11,13 @@ import { Listeners } from "./listeners.ts";
 import { Loop } from "./loop.ts";
 import type { Proposal } from "./proposals.ts";
 import type { ReadFailure } from "./reads.ts";
-import type { Replica, ReplicaListener, ReplicaOptions, ReplicaStatus } from "./replica.ts";
+import type {
+  MembershipFailure,
+  Replica,
+  ReplicaListener,
+  ReplicaOptions,
+  ReplicaStatus,
+} from "./replica.ts";
 import { bestSuccessor } from "./transfers.ts";
 
 /** How long a stopping leader waits for its successor. */
@@ -113,6 +119,17 @@ class RunningReplica implements Replica {
     const expiresAtMillis = loop.nowMillis() + this.#options.commitWaitMillis;
     loop.transfers.add({ to, expiresAtMillis, done });
     loop.requestTransfer(to);
+  }
+
+  changeMembership(changes: readonly ConfOp[], done: Done<Index, MembershipFailure>): void {
+    const loop = this.#loop;
+    if (loop === null || loop.isHalted || loop.stopped !== "") {
+      this.#answerSoon(() => done(err({ kind: "stopped" })));
+      return;
+    }
+    const expiresAtMillis = loop.nowMillis() + this.#options.commitWaitMillis;
+    if (loop.membership.add({ changes, expiresAtMillis, done })) loop.wake();
+    else loop.answerSoon(() => done(err({ kind: "overloaded" })));
   }
 
   listen(listener: ReplicaListener): () => void {

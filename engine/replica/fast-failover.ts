@@ -3,7 +3,7 @@ import type { Random } from "../platform/random.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { TransportEvent } from "../platform/transport.ts";
 
-type LinkEvent = Exclude<TransportEvent, { kind: "message" }>;
+type LinkEvent = Exclude<TransportEvent, { kind: "message" | "removed-by" }>;
 type Link = { isOpen: boolean; isRefused: boolean };
 
 const FIRST_CAMPAIGN_MILLIS_MAX = 50;

@@ -1,5 +1,6 @@
 import type { Term } from "../lib/ids.ts";
 import type { StorageError } from "../platform/log-store.ts";
+import type { ConfState } from "../raft/types.ts";
 import type { ClusterView } from "../state/cluster-state.ts";
 import type { Fact } from "../state/fact.ts";
 import type { ReplicaListener, RoleEvent } from "./replica.ts";
@@ -19,6 +20,10 @@ export class Listeners {
 
   role(event: RoleEvent): void {
     for (const listener of this.#all) listener.onRole?.(event);
+  }
+
+  conf(conf: ConfState): void {
+    for (const listener of this.#all) listener.onConf?.(conf);
   }
 
   leading(term: Term): void {

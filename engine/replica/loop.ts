@@ -5,11 +5,13 @@ import { SteadyTime } from "../lib/steady-time.ts";
 import type { StorageError } from "../platform/log-store.ts";
 import type { TransportEvent } from "../platform/transport.ts";
 import { createRaft } from "../raft/raft.ts";
-import type { Effects, Input, PersistJob, Raft, RoleChange } from "../raft/types.ts";
+import type { ConfState, Effects, Input, PersistJob, Raft, RoleChange } from "../raft/types.ts";
+import type { Fact } from "../state/fact.ts";
 import type { Booted } from "./boot.ts";
 import { FastFailover } from "./fast-failover.ts";
 import { Latencies } from "./latencies.ts";
 import type { Listeners } from "./listeners.ts";
+import { Membership } from "./membership.ts";
 import { PeerTable } from "./peer-table.ts";
 import { Proposals } from "./proposals.ts";
 import { proposeBatch } from "./propose-batch.ts";
@@ -19,9 +21,11 @@ import { type AppliedBatch, ApplyBudget, StateMachine } from "./state-machine.ts
 import { Transfers } from "./transfers.ts";
 import { Waiters } from "./waiters.ts";
 
+type LinkEvent = Exclude<TransportEvent, { kind: "message" }>;
+
 type InboxItem =
   | Extract<Input, { kind: "message" | "persisted" | "fetched" | "transfer" }>
-  | { readonly kind: "link"; readonly event: Exclude<TransportEvent, { kind: "message" }> }
+  | { readonly kind: "link"; readonly event: LinkEvent }
   | { readonly kind: "write-failed"; readonly error: StorageError };
 
 /** Messages of one turn; more are dropped, as a network may: Raft repairs it. */
@@ -39,6 +43,7 @@ export class Loop {
   readonly transfers = new Transfers();
   readonly waiters = new Waiters();
   readonly latencies = new Latencies();
+  readonly membership: Membership;
   role: RoleChange;
   /** A sentence once this node no longer applies or no longer takes part; empty before. */
   stopped = "";
@@ -76,6 +81,7 @@ export class Loop {
     );
     this.machine = new StateMachine(booted.state, clock);
     this.proposals = new Proposals(options.maxWaitingProposals);
+    this.membership = new Membership(options.peerId);
     this.reads = new Reads(random.below(2 ** 32));
     const { role, term, leader } = this.raft.status();
     this.role = { role, term, leader };
@@ -112,6 +118,7 @@ export class Loop {
     this.waiters.abandon();
     this.reads.abandon();
     this.transfers.abandon();
+    this.membership.abandon();
     this.wake();
   }
 
@@ -173,6 +180,7 @@ export class Loop {
     this.#tick();
     this.#hurry();
     this.#drainProposals();
+    if (this.membership.isAsked) this.membership.proposeAll(this.raft);
     this.#askReads();
     this.#pump();
     if (this.#isHalted) return;
@@ -223,7 +231,11 @@ export class Loop {
   }
 
   /** Contract 17: nobody waits for a timer when the leader's process is known to be gone. */
-  #onLink(event: Exclude<TransportEvent, { kind: "message" }>): void {
+  #onLink(event: LinkEvent): void {
+    if (event.kind === "removed-by") {
+      this.#onRemoved(event.peer, event.detail);
+      return;
+    }
     this.#failover.onLink(event);
     // What was on its way to it is lost: look where its log ends before sending more.
     if (event.kind === "peer-closed") {
@@ -236,6 +248,15 @@ export class Loop {
       this.#failover.hurry(leader);
     }
     this.#hurryAtStart();
+  }
+
+  /** A member knows this from the log, so it holds for good: this node must disturb nobody (P16). */
+  #onRemoved(by: PeerId, detail: string): void {
+    const member = [...this.machine.state.nodes.values()].find(({ peerId }) => peerId === by);
+    const reason =
+      `${member?.id ?? `peer ${by}`} refuses this node (${detail}): it comes back as a new one ` +
+      "only, with a token of nl cluster join and an empty directory";
+    this.#leaveForGood(reason, null);
   }
 
   /** A candidacy that is under way is left alone: to ask again would only begin it anew. */
@@ -264,6 +285,8 @@ export class Loop {
     const now = this.nowMillis();
     this.waiters.expire(now);
     this.transfers.expire(now);
+    this.membership.expire(now);
+    this.#confirmMembers();
     this.reads.onTick(now, this.#options.electionTicks * this.#options.tickMillis);
   }
 
@@ -323,7 +346,10 @@ export class Loop {
     }
     if (effects.persist !== null) this.#persist(effects.persist);
     if (effects.role !== null) this.#onRole(effects.role);
-    for (const { index, term } of effects.dropped) this.waiters.drop(index, term);
+    for (const { index, term } of effects.dropped) {
+      this.waiters.drop(index, term);
+      this.membership.drop(index, term);
+    }
     for (const { ctx, index } of effects.reads) this.reads.onAnswer(ctx, index);
     for (const wanted of effects.fetch) this.#readEntries(wanted);
     if (effects.transfer !== null) {
@@ -336,7 +362,24 @@ export class Loop {
     if (effects.truncateLogBefore > 0) logStore.truncateBefore(effects.truncateLogBefore);
     if (effects.restore !== null) this.#stopApplying("installing a snapshot is not supported yet");
     this.machine.enqueue(effects.apply);
-    if (effects.conf !== null) this.#updatePeers();
+    if (effects.conf !== null) this.#onConf(effects.conf);
+  }
+
+  #onConf(conf: ConfState): void {
+    this.membership.onConf(conf, this.raft.status().commit);
+    this.#confirmMembers();
+    this.#listeners.conf(conf);
+  }
+
+  /** The entry that makes a change of the members final (contract 18). */
+  #confirmMembers(): void {
+    if (!this.membership.needsEntry || this.role.role !== "leader") return;
+    const { voters, learners } = this.raft.status().conf;
+    const principal = `node/${this.#options.nodeId}`;
+    const done = this.membership.beginConfirming();
+    const body = { kind: "note-members", voters, learners } as const;
+    if (this.proposals.add({ principal, body, done })) this.wake();
+    else done(err({ kind: "overloaded" }));
   }
 
   #persist(job: PersistJob): void {
@@ -361,6 +404,10 @@ export class Loop {
   #onStorageError(error: StorageError): void {
     const reason = `the log store failed (${error.kind}): ${error.detail}`;
     this.raft.input({ kind: "storage-failed", reason });
+    this.#leaveForGood(reason, error);
+  }
+
+  #leaveForGood(reason: string, error: StorageError | null): void {
     this.role = { ...this.role, role: "halted", leader: NOBODY };
     this.stopped = reason;
     this.halt();
@@ -396,7 +443,7 @@ export class Loop {
   }
 
   #answer(batch: AppliedBatch): void {
-    if (batch.facts.some((fact) => fact.kind === "node-changed")) this.#updatePeers();
+    if (batch.facts.some(changesPeers)) this.#updatePeers();
     this.#listeners.facts(batch.facts, this.machine.state);
     if (this.waiters.size === 0) return;
     const now = this.nowMillis();
@@ -424,6 +471,9 @@ export class Loop {
   }
 
   #updatePeers(): void {
-    this.#peers.update(this.machine.state, this.raft.status().conf);
+    this.#peers.update(this.machine.state);
   }
 }
+
+const changesPeers = ({ kind }: Fact): boolean =>
+  kind === "node-changed" || kind === "node-removed";

@@ -1,19 +1,15 @@
 import { NOBODY, type PeerId } from "../lib/ids.ts";
 import type { PeerAddress, Transport } from "../platform/transport.ts";
-import type { ConfState } from "../raft/types.ts";
 import type { ClusterView } from "../state/cluster-state.ts";
 
-/** Members of a configuration, whatever their part in it. */
-function membersOf(conf: ConfState): ReadonlySet<PeerId> {
-  return new Set([...conf.voters, ...conf.votersOutgoing, ...conf.learners, ...conf.learnersNext]);
-}
-
-/** The other members that the replicated table knows an address for, in order of their ids. */
-function peersOf(view: ClusterView, conf: ConfState, self: PeerId): readonly PeerAddress[] {
-  const members = membersOf(conf);
+/**
+ * The other servers of the replicated table, in order of their ids: also who is not in the Raft
+ * group yet, so that a newcomer is dialled, and who has just left it, so that it hears of that.
+ */
+function peersOf(view: ClusterView, self: PeerId): readonly PeerAddress[] {
   const peers: PeerAddress[] = [];
   for (const node of view.nodes.values()) {
-    if (node.peerId === NOBODY || node.peerId === self || !members.has(node.peerId)) continue;
+    if (node.peerId === NOBODY || node.peerId === self) continue;
     const { peerId, id, storeId, rpcAddress } = node;
     peers.push({ peerId, nodeId: id, storeId, address: rpcAddress });
   }
@@ -31,11 +27,11 @@ export class PeerTable {
     this.#self = self;
   }
 
-  update(view: ClusterView, conf: ConfState): void {
-    const peers = peersOf(view, conf, this.#self);
-    const text = JSON.stringify(peers);
+  update(view: ClusterView): void {
+    const peers = peersOf(view, this.#self);
+    const text = JSON.stringify([peers, view.nextPeerId]);
     if (text === this.#known) return;
     this.#known = text;
-    this.#transport.setPeers(peers);
+    this.#transport.setPeers(peers, view.nextPeerId);
   }
 }

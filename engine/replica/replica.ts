@@ -10,6 +10,8 @@ import type { Timers } from "../platform/timers.ts";
 import type { Transport } from "../platform/transport.ts";
 import type {
   Boot,
+  ConfOp,
+  ConfState,
   Entry,
   Raft,
   RaftConfig,
@@ -24,7 +26,7 @@ import type { Fact } from "../state/fact.ts";
 import type { LatencyView } from "./latencies.ts";
 
 /** What the operations above need to know of Raft. */
-export type { Entry, TransferOutcome } from "../raft/types.ts";
+export type { ConfOp, ConfState, Entry, TransferOutcome } from "../raft/types.ts";
 
 export type ReplicaOptions = {
   readonly nodeId: NodeId;
@@ -67,6 +69,18 @@ export type ProposeFailure =
   | { readonly kind: "indefinite" }
   | { readonly kind: "stopped" };
 
+/** Why the members stay as they are; `indefinite` and `dropped` as for proposals. */
+export type MembershipFailure =
+  | Exclude<ProposeFailure, { kind: "too-large" }>
+  /** Another change is under way, or this leader has not committed an entry of its own term. */
+  | { readonly kind: "conf-pending" }
+  /** It cannot follow the present configuration: nobody would be left, or it is joint. */
+  | { readonly kind: "conf-invalid" }
+  /** Whoever is to vote is too far behind: it would hold up every commit (P18). */
+  | { readonly kind: "learner-behind" }
+  /** A leader never takes its own vote away: it hands leadership over first. */
+  | { readonly kind: "own-seat" };
+
 export type Applied = {
   readonly index: Index;
   readonly term: Term;
@@ -90,6 +104,8 @@ export type ReplicaListener = {
   /** After every batch of applied entries: also when it left no facts, for who waits for an index. */
   readonly onFacts?: (facts: readonly Fact[], view: ClusterView) => void;
   readonly onRole?: (event: RoleEvent) => void;
+  /** Another configuration of the Raft group is active. */
+  readonly onConf?: (conf: ConfState) => void;
   /** The leader's own no-op has been applied: duties may begin (or begin again). */
   readonly onLeading?: (term: Term) => void;
   readonly onStopped?: (reason: string, error: StorageError | null) => void;
@@ -120,6 +136,11 @@ export interface Replica {
   readBarrier(done: Done<Index, "no-leader" | "timed-out" | "stopped">): void;
 
   transferLeader(to: PeerId, done: Done<Term, TransferOutcome | "not-leader">): void;
+  /**
+   * Changes the Raft group, through a joint configuration when there is more than one operation.
+   * Done, with the index of a later entry, once the change can never be undone (contract 18).
+   */
+  changeMembership(changes: readonly ConfOp[], done: Done<Index, MembershipFailure>): void;
   listen(listener: ReplicaListener): () => void;
   status(): ReplicaStatus;
   /** How long things took over the last one to two minutes. */

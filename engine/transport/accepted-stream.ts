@@ -1,9 +1,10 @@
-import { type ServerDuplexStream, status } from "@grpc/grpc-js";
+import { Metadata, type ServerDuplexStream, status } from "@grpc/grpc-js";
 import type { Result } from "../lib/result.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { Message } from "../raft/types.ts";
 import { decodeFrame, encodeHello, type Frame, type Hello } from "./frame-codec.ts";
 import type { HandshakeError } from "./handshake.ts";
+import { REFUSAL_TRAILER } from "./raft-service.ts";
 
 /** For the hello of a caller whose certificate is already known to be a node's. */
 const HELLO_TIMEOUT_MILLIS = 5000;
@@ -71,7 +72,7 @@ export class AcceptedStream {
       this.#noteRefused(`${answer.error.kind}: ${answer.error.detail}`);
       const isIdentity = answer.error.kind === "not-a-node" || answer.error.kind === "wrong-node";
       const code = isIdentity ? status.PERMISSION_DENIED : status.FAILED_PRECONDITION;
-      this.#refuse(code, `${answer.error.kind}: ${answer.error.detail}`);
+      this.#refuse(code, `${answer.error.kind}: ${answer.error.detail}`, answer.error.kind);
       return;
     }
     this.#hello = frame.hello;
@@ -98,8 +99,11 @@ export class AcceptedStream {
     this.#owner.onRefused(detail);
   }
 
-  #refuse(code: status, details: string): void {
-    if (this.#end()) this.#call.emit("error", { code, details });
+  #refuse(code: status, details: string, kind = ""): void {
+    if (!this.#end()) return;
+    const metadata = new Metadata();
+    if (kind !== "") metadata.set(REFUSAL_TRAILER, kind);
+    this.#call.emit("error", { code, details, metadata });
   }
 
   #end(): boolean {

@@ -1,10 +1,15 @@
 import { connect, type Socket } from "node:net";
-import { type ChannelCredentials, Client, type ClientDuplexStream } from "@grpc/grpc-js";
+import {
+  type ChannelCredentials,
+  Client,
+  type ClientDuplexStream,
+  type ServiceError,
+} from "@grpc/grpc-js";
 import type { Timers } from "../platform/timers.ts";
 import type { PeerAddress } from "../platform/transport.ts";
 import { nodeServerName } from "../security/server-name.ts";
 import { decodeFrame, encodeHello, type Hello } from "./frame-codec.ts";
-import { RAFT_SERVICE } from "./raft-service.ts";
+import { RAFT_SERVICE, REFUSAL_TRAILER } from "./raft-service.ts";
 
 /** From the first SYN to the peer's hello. */
 const DIAL_TIMEOUT_MILLIS = 3000;
@@ -35,7 +40,10 @@ const CHANNEL_OPTIONS = {
 
 export type StreamEnd =
   /** Nobody listens at the address: the process is gone. */
-  { readonly kind: "refused" } | { readonly kind: "failed"; readonly detail: string };
+  | { readonly kind: "refused" }
+  | { readonly kind: "failed"; readonly detail: string }
+  /** The peer says that this node is no member any more. */
+  | { readonly kind: "removed"; readonly detail: string };
 
 /** Exactly one `onEnd` follows, unless `close` was called; `onHello` at most once before it. */
 export type StreamOwner = {
@@ -118,7 +126,7 @@ export class DialledStream {
     );
     this.#stream = stream;
     stream.on("data", (bytes: Buffer) => this.#onData(bytes));
-    stream.on("error", (error) => this.#end({ kind: "failed", detail: error.message }));
+    stream.on("error", (error: ServiceError) => this.#onError(error));
     stream.on("end", () => this.#end({ kind: "failed", detail: "the peer closed the stream" }));
     stream.write(encodeHello(options.hello));
   }
@@ -133,6 +141,12 @@ export class DialledStream {
     }
     this.#cancelTimeout();
     this.#owner.onHello(frame.value.hello);
+  }
+
+  #onError(error: ServiceError): void {
+    const [why] = error.metadata?.get(REFUSAL_TRAILER) ?? [];
+    const kind = why === "removed" ? "removed" : "failed";
+    this.#end({ kind, detail: error.details || error.message });
   }
 
   #onWritten(bytes: number): void {

@@ -8,7 +8,7 @@ import {
   value,
 } from "../../tests/contracts/grpc-transport-lab.ts";
 import type { LabNode } from "../../tests/contracts/transport.ts";
-import type { Index, NodeId, PeerId, Term } from "../lib/ids.ts";
+import { type Index, NOBODY, type NodeId, type PeerId, type Term } from "../lib/ids.ts";
 import type { PeerAddress, TransportEvent } from "../platform/transport.ts";
 import type { Message } from "../raft/types.ts";
 import type { TlsIdentity } from "../security/certificate-files.ts";
@@ -220,7 +220,7 @@ async function startNode(peers: readonly PeerAddress[] = [peer2]) {
   const events: TransportEvent[] = [];
   const messages: Message[] = [];
   let waiting: (() => void) | null = null;
-  transport.setPeers(peers);
+  transport.setPeers(peers, NOBODY);
   transport.start((event) => {
     // Nobody listens at the peer's address here: that is not what these tests are about.
     if (event.kind !== "peer-refused") events.push(event);

@@ -1,5 +1,5 @@
 import { credentials, type Server, status } from "@grpc/grpc-js";
-import type { PeerId } from "../lib/ids.ts";
+import { NOBODY, type PeerId } from "../lib/ids.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
@@ -23,7 +23,6 @@ import { RAFT_SERVICE, type RaftCall } from "./raft-service.ts";
 
 /** Peers that are let in although the table does not name them yet. */
 const STRANGERS_MAX = 16;
-const REMOVED_MAX = 4096;
 
 export type GrpcTransportOptions = {
   readonly clusterId: string;
@@ -46,7 +45,7 @@ export class GrpcTransport implements Transport, Handshake {
   readonly #links = new Map<PeerId, PeerLink>();
   readonly #unheard = new Set<AcceptedStream>();
   #peers: ReadonlyMap<PeerId, PeerAddress> = new Map();
-  readonly #removed = new Set<PeerId>();
+  #nextPeerId: PeerId = NOBODY;
   #onEvent: ((event: TransportEvent) => void) | null = null;
 
   constructor(options: GrpcTransportOptions) {
@@ -71,14 +70,10 @@ export class GrpcTransport implements Transport, Handshake {
     for (const peer of this.#peers.values()) this.#link(peer);
   }
 
-  setPeers(peers: readonly PeerAddress[]): void {
+  setPeers(peers: readonly PeerAddress[], nextPeerId: PeerId): void {
     const others = peers.filter((peer) => peer.peerId !== this.#options.self.peerId);
-    const table = new Map(others.map((peer) => [peer.peerId, peer]));
-    for (const peerId of this.#peers.keys()) {
-      if (!table.has(peerId)) this.#remember(peerId);
-    }
-    for (const peerId of table.keys()) this.#removed.delete(peerId);
-    this.#peers = table;
+    this.#peers = new Map(others.map((peer) => [peer.peerId, peer]));
+    this.#nextPeerId = nextPeerId;
     for (const link of this.#links.values()) {
       if (!this.#stillFits(link.peer)) this.#unlink(link);
     }
@@ -150,7 +145,7 @@ export class GrpcTransport implements Transport, Handshake {
     if (this.#onEvent === null) return err({ kind: "not-ready", detail: "this node is stopped" });
     const link = this.#link(peer.value);
     if (link === null) return err({ kind: "not-ready", detail: "too many unknown peers" });
-    if (link.accept(stream, hello.life)) return ok(link);
+    if (link.accept(stream, hello)) return ok(link);
     return err({ kind: "stale-life", detail: "another process has taken your place" });
   }
 
@@ -180,17 +175,9 @@ export class GrpcTransport implements Transport, Handshake {
     return checked.ok && checked.value.address === peer.address;
   }
 
-  #remember(peerId: PeerId): void {
-    this.#removed.add(peerId);
-    for (const oldest of this.#removed) {
-      if (this.#removed.size <= REMOVED_MAX) break;
-      this.#removed.delete(oldest);
-    }
-  }
-
   #membership(): Membership {
     const { clusterId, self } = this.#options;
-    return { clusterId, self: self.peerId, peers: this.#peers, removed: this.#removed };
+    return { clusterId, self: self.peerId, peers: this.#peers, nextPeerId: this.#nextPeerId };
   }
 
   #noteRefused(from: string, detail: string): void {

@@ -9,8 +9,8 @@ export type Membership = {
   readonly clusterId: string;
   readonly self: PeerId;
   readonly peers: ReadonlyMap<PeerId, PeerAddress>;
-  /** Ids that were in the table once and are not any more: never let in again. */
-  readonly removed: ReadonlySet<PeerId>;
+  /** No id below it is given any more: one that is not in the table was removed. */
+  readonly nextPeerId: PeerId;
 };
 
 export type HandshakeError = {
@@ -62,11 +62,11 @@ export function checkAgainstTable(
   membership: Membership,
 ): Result<PeerAddress, HandshakeError> {
   const { peerId, nodeId, storeId } = claim;
-  if (membership.removed.has(peerId)) {
-    return refuse("removed", `peer ${peerId} was removed; join again under a new id`);
-  }
   const known = membership.peers.get(peerId);
   if (known === undefined) {
+    if (peerId < membership.nextPeerId) {
+      return refuse("removed", `peer ${peerId} was removed from the cluster`);
+    }
     const taken = [...membership.peers.values()].some((peer) => peer.nodeId === nodeId);
     return taken ? refuse("wrong-node", `${nodeId} is another peer than ${peerId}`) : ok(claim);
   }

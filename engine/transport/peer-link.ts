@@ -33,6 +33,8 @@ export class PeerLink {
   readonly #hello: Hello;
   readonly #world: LinkWorld;
   readonly #queue = new SendQueue();
+  /** Where the peer was last known to listen: it may move before the table knows. */
+  #address: string;
   /** The attempt under way, or the open stream. */
   #dialled: DialledStream | null = null;
   #canSend = false;
@@ -50,6 +52,7 @@ export class PeerLink {
 
   constructor(peer: PeerAddress, hello: Hello, world: LinkWorld) {
     this.peer = peer;
+    this.#address = peer.address;
     this.#hello = hello;
     this.#world = world;
     this.#dial();
@@ -67,8 +70,9 @@ export class PeerLink {
   }
 
   /** The peer has dialled us; false: from a life that is over. Replaces an earlier stream. */
-  accept(stream: AcceptedStream, life: number): boolean {
-    if (!this.#meet(life)) return false;
+  accept(stream: AcceptedStream, hello: Hello): boolean {
+    if (!this.#meet(hello.life)) return false;
+    this.#follow(hello.address);
     const previous = this.#accepted;
     this.#change(() => {
       this.#accepted = stream;
@@ -109,7 +113,7 @@ export class PeerLink {
   #dial(): void {
     if (this.#isClosed) return;
     const stream = new DialledStream({
-      peer: this.peer,
+      peer: { ...this.peer, address: this.#address },
       hello: this.#hello,
       credentials: this.#world.credentials,
       timers: this.#world.timers,
@@ -153,9 +157,23 @@ export class PeerLink {
     this.#change(() => {
       this.#canSend = false;
     });
-    if (end.kind === "failed") this.#noteFailure(end.detail);
+    if (end.kind !== "refused") this.#noteFailure(end.detail);
+    if (end.kind === "removed") {
+      this.#world.emit({ kind: "removed-by", peer: this.peer.peerId, detail: end.detail });
+    }
     const isGone = end.kind === "refused" && !this.isOpen;
     if (isGone) this.#world.emit({ kind: "peer-refused", peer: this.peer.peerId });
+    this.#redialLater();
+  }
+
+  /** A peer that has shown who it is says itself where it listens now. */
+  #follow(address: string): void {
+    if (address === this.#address) return;
+    this.#address = address;
+    if (this.#canSend) return;
+    this.#dialled?.close();
+    this.#dialled = null;
+    this.#redials = 0;
     this.#redialLater();
   }
 
@@ -247,7 +265,7 @@ export class PeerLink {
     this.#lastFailure = detail;
     this.#world.logger.log("warn", "no Raft stream to a peer; trying again", {
       peer: this.peer.nodeId,
-      address: this.peer.address,
+      address: this.#address,
       detail,
     });
   }

@@ -1,6 +1,9 @@
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { RaftService } from "../../proto/gen/nl/v1/raft.ts";
 
+/** Trailer of a refused handshake: the kind of its `HandshakeError`. */
+export const REFUSAL_TRAILER = "nl-refusal";
+
 const asIs = (bytes: Buffer): Buffer => bytes;
 
 const RAW = {

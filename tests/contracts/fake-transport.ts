@@ -1,4 +1,4 @@
-import type { PeerId } from "../../engine/lib/ids.ts";
+import { NOBODY, type PeerId } from "../../engine/lib/ids.ts";
 import type { PeerAddress, Transport, TransportEvent } from "../../engine/platform/transport.ts";
 import type { Message } from "../../engine/raft/types.ts";
 import type { Principal } from "../../engine/security/identity.ts";
@@ -59,7 +59,7 @@ class FakeTransport implements Transport {
   readonly #streams = new Map<PeerId, FakeStream>();
   /** What each peer has shown. */
   readonly #claims = new Map<PeerId, PeerAddress>();
-  readonly #removed = new Set<PeerId>();
+  #nextPeerId: PeerId = NOBODY;
   #peers: ReadonlyMap<PeerId, PeerAddress> = new Map();
   #onEvent: ((event: TransportEvent) => void) | null = null;
   #timer: Timer | null = null;
@@ -78,10 +78,9 @@ class FakeTransport implements Transport {
     this.#timer = setInterval(() => this.#dialAll(), REDIAL_MILLIS);
   }
 
-  setPeers(peers: readonly PeerAddress[]): void {
-    const table = new Map(peers.map((peer) => [peer.peerId, peer]));
-    for (const peerId of this.#peers.keys()) if (!table.has(peerId)) this.#removed.add(peerId);
-    this.#peers = table;
+  setPeers(peers: readonly PeerAddress[], nextPeerId: PeerId): void {
+    this.#peers = new Map(peers.map((peer) => [peer.peerId, peer]));
+    this.#nextPeerId = nextPeerId;
     for (const [peerId, stream] of this.#streams) {
       const claim = this.#claims.get(peerId);
       if (claim === undefined || !checkAgainstTable(claim, this.#membership()).ok)
@@ -130,9 +129,13 @@ class FakeTransport implements Transport {
       return;
     }
     const theirs = listener.#identity;
-    const knowsUs = listener.#admits(this.#identity, peer.peerId);
-    const knowsThem = this.#admits(theirs, this.#identity.self.peerId);
-    if (!knowsUs || !knowsThem || theirs.self.peerId !== peer.peerId) return;
+    const knowsUs = listener.#admit(this.#identity, peer.peerId);
+    if (!knowsUs.ok && knowsUs.error.kind === "removed") {
+      const { detail } = knowsUs.error;
+      this.#onEvent?.({ kind: "removed-by", peer: peer.peerId, detail });
+    }
+    const knowsThem = this.#admit(theirs, this.#identity.self.peerId);
+    if (!knowsUs.ok || !knowsThem.ok || theirs.self.peerId !== peer.peerId) return;
     const stream = new FakeStream([this, listener]);
     this.#open(peer.peerId, stream);
     listener.#open(this.#identity.self.peerId, stream);
@@ -145,17 +148,17 @@ class FakeTransport implements Transport {
     setImmediate(() => this.#onEvent?.({ kind: "peer-opened", peer }));
   }
 
-  #admits(caller: Identity, to: PeerId): boolean {
+  #admit(caller: Identity, to: PeerId) {
     const { peerId: from, storeId, address } = caller.self;
     const hello = { clusterId: caller.clusterId, from, to, storeId, life: caller.life, address };
     const checked = checkHello(hello, caller.principal, this.#membership());
     if (checked.ok) this.#claims.set(from, checked.value);
-    return checked.ok;
+    return checked;
   }
 
   #membership() {
     const { clusterId, self } = this.#identity;
-    return { clusterId, self: self.peerId, peers: this.#peers, removed: this.#removed };
+    return { clusterId, self: self.peerId, peers: this.#peers, nextPeerId: this.#nextPeerId };
   }
 }
 

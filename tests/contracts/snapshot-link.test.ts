@@ -1,5 +1,5 @@
 import { bunClock } from "../../engine/bun-platform.ts";
-import type { PeerId } from "../../engine/lib/ids.ts";
+import { NOBODY, type PeerId } from "../../engine/lib/ids.ts";
 import type { PeerAddress } from "../../engine/platform/transport.ts";
 import { FakeSnapshotNetwork } from "../../engine/replica/testing/fake-snapshot-network.ts";
 import { GrpcServer } from "../../engine/transport/grpc-server.ts";
@@ -86,7 +86,7 @@ class GrpcLinkLab implements SnapshotLinkLab {
       link,
       address,
       setPeers(peers) {
-        handshake.setPeers(peers);
+        handshake.setPeers(peers, NOBODY);
         link.setPeers(peers);
       },
       async kill() {

@@ -126,7 +126,7 @@ export function transportContract(name: string, createLab: () => TransportLab): 
 
       a.during(() => a.send(heartbeat(1, 2, 1)));
       await b.received(1);
-      a.during(() => a.setPeers([]));
+      a.during(() => a.setPeers([], 3));
       await Promise.all([a.closed(2), b.closed(1)]);
 
       expect(a.surprises).toBe(0);
@@ -178,11 +178,11 @@ export function transportContract(name: string, createLab: () => TransportLab): 
       expect(a.messages.map(readSeqOf)).toEqual([7]);
     });
 
-    test("closes the links to peers that left the table, and does not let them in again", async () => {
+    test("closes the links to peers that left the table, lets them in no more and says so", async () => {
       const { lab, a, b } = await pair();
 
-      a.setPeers([]);
-      await Promise.all([a.closed(2), b.closed(1)]);
+      a.setPeers([], 3);
+      await Promise.all([a.closed(2), b.closed(1), b.toldRemoved(1)]);
       const good = await start(lab, { peerId: 3 });
       await meet(good, a);
       b.send(heartbeat(2, 1, 1));
@@ -279,6 +279,8 @@ export function transportContract(name: string, createLab: () => TransportLab): 
   });
 }
 
+type Awaited = "peer-opened" | "peer-closed" | "peer-refused" | "removed-by";
+
 /** A transport under test, its table of peers and what it has reported. */
 class Member {
   readonly node: LabNode;
@@ -305,8 +307,8 @@ class Member {
     });
   }
 
-  setPeers(peers: readonly PeerAddress[]): void {
-    this.node.transport.setPeers(peers);
+  setPeers(peers: readonly PeerAddress[], nextPeerId = 1): void {
+    this.node.transport.setPeers(peers, nextPeerId as PeerId);
   }
 
   send(message: Message): void {
@@ -323,7 +325,7 @@ class Member {
     return this.events.map((event) => event.kind);
   }
 
-  count(kind: "peer-opened" | "peer-closed" | "peer-refused", peer: number): number {
+  count(kind: Awaited, peer: number): number {
     return this.events.filter((event) => event.kind === kind && event.peer === peer).length;
   }
 
@@ -337,9 +339,10 @@ class Member {
   opened = (peer: number) => this.#next("peer-opened", peer);
   closed = (peer: number) => this.#next("peer-closed", peer);
   refused = (peer: number) => this.#next("peer-refused", peer);
+  toldRemoved = (peer: number) => this.#next("removed-by", peer);
 
   /** The first such event that has not been awaited before, whether it came already or not. */
-  #next(kind: "peer-opened" | "peer-closed" | "peer-refused", peer: number): Promise<void> {
+  #next(kind: Awaited, peer: number): Promise<void> {
     const nth = (this.#awaited.get(`${kind} ${peer}`) ?? 0) + 1;
     this.#awaited.set(`${kind} ${peer}`, nth);
     return this.until(() => this.count(kind, peer) >= nth);

@@ -27,11 +27,16 @@ export class FakeCluster {
   readonly #founding: Founding;
   readonly #optionsOf: (nodeId: NodeId) => Partial<ReplicaOptions>;
 
-  constructor(size: number, optionsOf: (nodeId: NodeId) => Partial<ReplicaOptions> = () => ({})) {
+  /** The first `voters` of them vote; the others know the cluster, and wait to be added. */
+  constructor(
+    size: number,
+    optionsOf: (nodeId: NodeId) => Partial<ReplicaOptions> = () => ({}),
+    voters = size,
+  ) {
     this.#founding = foundingOf(size);
     this.#optionsOf = optionsOf;
     for (const { nodeId, peerId } of this.#founding.members) {
-      const store = new FakeLogStore(this.world, this.#founding);
+      const store = new FakeLogStore(this.world, this.#founding, voters);
       this.nodes.push(this.#create({ nodeId, peerId, store }));
     }
   }

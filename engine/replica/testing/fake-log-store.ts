@@ -23,11 +23,11 @@ export class FakeLogStore implements LogStore {
   /** Set to make every later write fail. */
   failure: StorageError | null = null;
 
-  constructor(world: FakeWorld, founding: Founding) {
+  constructor(world: FakeWorld, founding: Founding, voterCount: number) {
     this.#world = world;
     const bytes = encodeState(createState(founding));
     this.snapshots = snapshotMemory([["founding", bytes]]);
-    const voters = founding.members.map(({ peerId }) => peerId);
+    const voters = founding.members.slice(0, voterCount).map(({ peerId }) => peerId);
     const conf = {
       voters,
       votersOutgoing: [],

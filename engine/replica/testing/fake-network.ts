@@ -32,6 +32,11 @@ export class FakeNetwork {
     this.#cut.add(peer);
   }
 
+  /** `by` tells `peer` that it is no member any more. */
+  expel(peer: PeerId, by: PeerId): void {
+    this.#tell(peer, { kind: "removed-by", peer: by, detail: `peer ${peer} was removed` });
+  }
+
   heal(): void {
     this.#cut.clear();
   }

@@ -105,6 +105,7 @@ export class CoreDriver {
         return;
       case "peer-closed":
       case "peer-opened":
+      case "removed-by":
         return;
     }
   }
