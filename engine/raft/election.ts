@@ -5,6 +5,7 @@ import { type Core, send, sendWhenDurable, trace } from "./core.ts";
 import { enrol } from "./membership.ts";
 import { appendOwn } from "./own-entries.ts";
 import { isDiskStalled } from "./persist.ts";
+import { ZERO } from "./positions.ts";
 import { voteResult } from "./quorum.ts";
 import {
   becomeCandidate,
@@ -48,7 +49,9 @@ export function onTimeoutNow(core: Core, message: Message & { kind: "timeout-now
 
 function isFitToLead(core: Core): boolean {
   if (core.role === "leader" || core.role === "halted") return false;
-  return core.damage === null && core.persist.install === null && !isDiskStalled(core);
+  // While its state machine is swapped for a snapshot's, it could serve nobody.
+  const isWhole = core.damage === null && core.apply.restoring === ZERO;
+  return isWhole && !isDiskStalled(core);
 }
 
 function startPreVote(core: Core): void {

@@ -28,6 +28,7 @@ export function checkedOptions(config: RaftConfig): Result<Options, string> {
     maxApplyEntries: 1024,
     maxApplyLag: 65_536,
     learnerPromoteLag: 1024,
+    maxCatchUpEntries: 1_000_000,
     stepDownOnRemoval: true,
     ...config,
   };

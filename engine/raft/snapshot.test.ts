@@ -23,9 +23,9 @@ function follower() {
   return node;
 }
 
-function progressOf(cluster: TestCluster, id: number) {
+function progressOf(cluster: TestCluster, id: number, leader = 1) {
   return cluster
-    .raft(1)
+    .raft(leader)
     .status()
     .progress.find((each) => each.id === peer(id));
 }
@@ -36,7 +36,8 @@ function compacted(): TestCluster {
   cluster.elect(1);
   cluster.isolate(3);
   for (let i = 0; i < 10; i++) cluster.propose(1, `p${i}`);
-  cluster.settle();
+  // Until nobody waits for node 3 any more.
+  cluster.tick(25);
   cluster.node(1).makeSnapshot();
   cluster.settle();
   return cluster;
@@ -97,6 +98,45 @@ describe("snapshots", () => {
     cluster.node(1).makeSnapshot();
 
     expect(cluster.raft(1).status().firstIndex).toBe(from);
+  });
+
+  test("leave the log of a member that is there and has not caught up yet (P35)", () => {
+    const cluster = new TestCluster([1, 2, 3], { maxCatchUpEntries: 20 });
+    cluster.elect(1);
+    cluster.settle();
+    const { match = 0 } = progressOf(cluster, 3) ?? {};
+    cluster.cut(1, 3);
+    for (let i = 0; i < 10; i++) cluster.propose(1, `p${i}`);
+    cluster.settle();
+
+    cluster.node(1).makeSnapshot();
+    expect(cluster.raft(1).status().firstIndex).toBe(at(match + 1));
+    cluster.heal();
+    cluster.tick(3);
+    expect(progressOf(cluster, 3)?.match).toBe(cluster.raft(1).status().lastIndex);
+
+    cluster.cut(1, 3);
+    for (let i = 0; i < 30; i++) cluster.propose(1, `q${i}`);
+    cluster.settle();
+    cluster.node(1).makeSnapshot();
+    const { firstIndex, commit } = cluster.raft(1).status();
+    expect(firstIndex).toBe(at(commit + 1));
+  });
+
+  test("right after an election leave the log of members that nothing is known of (P35)", () => {
+    const cluster = new TestCluster([1, 2, 3]);
+    cluster.elect(1);
+    for (let i = 0; i < 10; i++) cluster.propose(1, `p${i}`);
+    cluster.settle();
+    cluster.isolate(3);
+    cluster.raft(1).input({ kind: "transfer", to: peer(2) });
+    cluster.settle();
+    const { firstIndex } = cluster.raft(2).status();
+    expect(progressOf(cluster, 3, 2)?.match).toBe(at(0));
+
+    cluster.node(2).makeSnapshot();
+
+    expect(cluster.raft(2).status().firstIndex).toBe(firstIndex);
   });
 
   test("replace the whole log: one job, and the state machine only after it (P32, P33)", () => {
@@ -165,8 +205,12 @@ describe("snapshots", () => {
 
     node.raft.input({ kind: "campaign" });
     expect(node.raft.status().role).toBe("follower");
-    node.take();
-    node.sync();
+    const { seq = 0 } = node.raft.take()?.persist ?? {};
+    node.raft.persisted(seq);
+    expect(node.raft.take()?.restore?.index).toBe(at(9));
+    node.raft.input({ kind: "campaign" });
+    expect(node.raft.status().role).toBe("follower");
+    node.raft.applied(at(9));
     node.raft.input({ kind: "campaign" });
 
     expect(node.raft.status().role).toBe("precandidate");

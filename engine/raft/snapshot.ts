@@ -5,8 +5,8 @@ import { type Core, send, trace } from "./core.ts";
 import { answersLost } from "./damage.ts";
 import { acknowledge, appendReply, followLeader } from "./follower.ts";
 import { activate } from "./membership.ts";
-import { lesser } from "./positions.ts";
-import { becomeProbe } from "./progress.ts";
+import { lesser, ZERO } from "./positions.ts";
+import { becomeProbe, type Progress } from "./progress.ts";
 import type { Message, Session, SnapshotMeta } from "./types.ts";
 
 /** A complete, verified snapshot has arrived (Raft §7). Contract 12. */
@@ -45,20 +45,34 @@ function restore(core: Core, snapshot: SnapshotMeta): void {
 
 /**
  * This node can now ship `snapshot`, and keeps the log from `keepFrom` on: never less than what
- * a member needs that is receiving an older snapshot right now (P35).
+ * the members of a leader are about to ask for (P35).
  */
 export function onSnapshotCreated(core: Core, snapshot: SnapshotMeta, keepFrom: Index): void {
   assert(snapshot.index <= core.applied, "a snapshot holds applied entries only");
   if (core.snapshot !== null && snapshot.index < core.snapshot.index) return;
   core.snapshot = snapshot;
   let from = lesser(keepFrom, following(snapshot.index));
-  for (const { state, pendingSnapshot } of core.progress.values()) {
-    if (state === "snapshot") from = lesser(from, following(pendingSnapshot));
+  for (const progress of core.progress.values()) {
+    from = lesser(from, firstNeeded(core, progress) ?? from);
   }
   if (from <= core.log.firstIndex) return;
   core.log.compactBefore(from);
   core.out.truncateLogBefore = from;
   trace(core, "compact");
+}
+
+/**
+ * The first entry that a member needs next: what follows the snapshot it is receiving, or what it
+ * has acknowledged. Null: nothing is kept for it, as it is not there, or so far behind that a
+ * snapshot serves it sooner. Of whom nothing is known yet, after an election, all may be needed.
+ */
+function firstNeeded(core: Core, progress: Progress): Index | null {
+  if (progress.state === "snapshot") return following(progress.pendingSnapshot);
+  if (!progress.active && !progress.wasActive) return null;
+  const { firstIndex } = core.log;
+  const needed = progress.match === ZERO ? firstIndex : following(progress.match);
+  const behind = (core.snapshot?.index ?? ZERO) - needed;
+  return needed < firstIndex || behind >= core.options.maxCatchUpEntries ? null : needed;
 }
 
 /** The driver finished shipping, or gave up: probe, once the member is heard from again. */

@@ -229,6 +229,8 @@ export type RaftConfig = {
   readonly maxApplyLag?: number;
   /** Entries; "voter" for a learner further behind is refused. */
   readonly learnerPromoteLag?: number;
+  /** Entries kept behind a snapshot for a member that is catching up; 0 = none. */
+  readonly maxCatchUpEntries?: number;
   readonly stepDownOnRemoval?: boolean;
   readonly trace?: (event: TraceEvent) => void;
 };

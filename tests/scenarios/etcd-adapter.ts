@@ -134,6 +134,7 @@ export class Scenario {
       maxApplyEntries: NO_LIMIT,
       maxApplyLag: NO_LIMIT,
       learnerPromoteLag: NO_LIMIT,
+      maxCatchUpEntries: 0,
     };
   }
 
