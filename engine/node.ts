@@ -68,6 +68,8 @@ export type RunningNode = {
   readonly failed: Promise<{ readonly reason: string; readonly error: StorageError | null }>;
 };
 
+/** Read of the state in one slice of a snapshot, beside the bound of its time. */
+const SNAPSHOT_SLICE_RECORDS = 4_096;
 const PROPOSALS_MAX = 256;
 const COMMIT_WAIT_MILLIS = 5_000;
 const DRAIN_CALLS_MILLIS = 1_000;
@@ -138,7 +140,8 @@ function consensus(parts: NodeParts, platform: Platform) {
     campaigns: config.campaigns,
     maxWaitingProposals: PROPOSALS_MAX,
     commitWaitMillis: COMMIT_WAIT_MILLIS,
-    platform: { ...platform, logStore, snapshots, transport, logger },
+    snapshots: { ...config.snapshots, recordsPerSlice: SNAPSHOT_SLICE_RECORDS },
+    platform: { ...platform, logStore, snapshots, snapshotLink, transport, logger },
   });
   return { replica, transport, snapshotLink };
 }
@@ -289,7 +292,7 @@ function startExecutor({ parts, platform, replica, link, warnings }: Executing):
       get view() {
         return replica.view;
       },
-      subscribe: (onApplied) => replica.listen({ onFacts: (facts) => onApplied(facts) }),
+      subscribe: (listener) => replica.listen(listener),
     },
     specOf,
     taskHost: withWarnings(worker, config.drivers.choice, warnings),

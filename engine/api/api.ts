@@ -68,14 +68,14 @@ export function createApi(deps: ApiDeps): Api {
     stopping: stopping.signal,
   };
   const hub = new WatchHub(context);
-  let known = deps.replica.view;
   deps.replica.listen({
     onFacts: (facts, view) => {
-      // A snapshot replaced the state: nobody knows what changed with it.
-      if (view !== known) context.jobChanges.onRestored();
-      known = view;
       context.jobChanges.onFacts(facts);
       hub.onFacts(facts, view);
+    },
+    onRestored: (view) => {
+      context.jobChanges.onRestored();
+      hub.onRestored(view);
     },
   });
   return {

@@ -25,6 +25,9 @@ describe("node config", () => {
     ["leaseKillMillis", { leaseKillMillis: 15_000 }],
     ["lostMillis", { lostMillis: 29_000 }],
     ["slots", { slots: 0 }],
+    ["snapshots", { snapshots: { ...base.snapshots, entries: 99 } }],
+    ["snapshots", { snapshots: { ...base.snapshots, logBytes: 0 } }],
+    ["snapshots", { snapshots: { ...base.snapshots, keepEntries: -1 } }],
     ["drivers", { profile: "production" }],
   ])("%s is refused in %j", (field, change) => {
     const result = validateNodeConfig({ ...base, ...change });

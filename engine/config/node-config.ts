@@ -22,11 +22,21 @@ export type NodeConfig = {
   /** Tasks at a time on this node. */
   readonly slots: number;
   readonly drivers: DriverPolicy;
+  readonly snapshots: SnapshotSettings;
   /** Where every input of the Raft core is recorded, for `bun run replay`; null = nowhere. */
   readonly record: { readonly path: string; readonly maxBytes: number } | null;
 };
 
 export type Profile = "development" | "staging" | "production";
+
+/** When this node makes a snapshot of its state, and how much of its log stays behind it. */
+type SnapshotSettings = {
+  /** Log entries, and bytes of log, since the last one: whichever comes first. */
+  readonly entries: number;
+  readonly logBytes: number;
+  /** Entries kept before it: a member that missed fewer needs no snapshot. */
+  readonly keepEntries: number;
+};
 
 type DriverPolicy = {
   readonly choice: "auto" | "docker" | "process" | "plain";
@@ -60,6 +70,7 @@ export function defaultNodeConfig(machine: {
     leaseMillis: 15_000,
     leaseKillMillis: 25_000,
     slots: SLOTS_PER_CORE * machine.cores,
+    snapshots: { entries: 100_000, logBytes: 64 * 1024 * 1024, keepEntries: 10_000 },
     drivers: { choice: "auto", plainAllowed: machine.profile === "development" },
     record: null,
   };
@@ -84,6 +95,10 @@ type Rule = {
 
 const isPort = (port: number): boolean => Number.isInteger(port) && port >= 1 && port <= 65_535;
 const isPositive = (value: number): boolean => Number.isSafeInteger(value) && value > 0;
+
+/** More often than that a node would do little else. */
+const SNAPSHOT_ENTRIES_MIN = 100;
+const SNAPSHOT_LOG_BYTES_MIN = 64 * 1024;
 
 /** Margin between the end of a lost node's tasks and the start of their next attempts. */
 const FENCING_MARGIN = 1.2;
@@ -145,6 +160,17 @@ const RULES: readonly Rule[] = [
     field: "slots",
     holds: ({ slots }) => isPositive(slots),
     message: ({ slots }) => `slots ${slots} must be a positive whole number`,
+  },
+  {
+    field: "snapshots",
+    holds: ({ snapshots: { entries, logBytes, keepEntries } }) =>
+      entries >= SNAPSHOT_ENTRIES_MIN &&
+      logBytes >= SNAPSHOT_LOG_BYTES_MIN &&
+      Number.isSafeInteger(keepEntries) &&
+      keepEntries >= 0,
+    message: ({ snapshots: { entries, logBytes, keepEntries } }) =>
+      `snapshots.entries ${entries} must be at least ${SNAPSHOT_ENTRIES_MIN}, snapshots.logBytes ` +
+      `${logBytes} at least ${SNAPSHOT_LOG_BYTES_MIN}, snapshots.keepEntries ${keepEntries} not negative`,
   },
   {
     field: "drivers",

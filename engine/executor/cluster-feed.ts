@@ -3,7 +3,15 @@ import type { Fact } from "../state/fact.ts";
 
 /** The replicated state as this node has applied it: on a server, its own replica. */
 export interface ClusterFeed {
+  /** Of now: a snapshot replaces it. */
   readonly view: ClusterView;
-  /** Called after every applied batch, also one without facts. Returns the unsubscription. */
-  subscribe(onApplied: (facts: readonly Fact[]) => void): () => void;
+  /** Returns the unsubscription. */
+  subscribe(listener: FeedListener): () => void;
 }
+
+export type FeedListener = {
+  /** After every applied batch, also one without facts. */
+  readonly onFacts: (facts: readonly Fact[]) => void;
+  /** Everything may have changed. */
+  readonly onRestored: () => void;
+};

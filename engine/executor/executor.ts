@@ -87,7 +87,10 @@ class RunningExecutor implements Executor {
 
   start(): void {
     this.#isRunning = true;
-    this.#unsubscribe = this.#options.feed.subscribe((facts) => this.#onApplied(facts));
+    this.#unsubscribe = this.#options.feed.subscribe({
+      onFacts: (facts) => this.#onFacts(facts),
+      onRestored: () => this.#onRestored(),
+    });
     this.#options.taskHost.start((event) => this.#onTaskHost(event));
     this.#heartbeats.beatNow();
     this.#lookAgain();
@@ -107,7 +110,15 @@ class RunningExecutor implements Executor {
     return this.#lease.mayAct(clock.monotonicMillis(), feed.view.appliedIndex);
   }
 
-  #onApplied(facts: readonly Fact[]): void {
+  /** What is wanted here may be altogether different now. */
+  #onRestored(): void {
+    this.#heartbeats.nudge();
+    this.#registration.nudge();
+    this.#registration.consider();
+    this.#wake();
+  }
+
+  #onFacts(facts: readonly Fact[]): void {
     this.#heartbeats.nudge();
     this.#registration.nudge();
     if (this.#lease.isAhead || facts.some((fact) => this.#concerns(fact))) this.#wake();

@@ -18,6 +18,10 @@ export class Listeners {
     for (const listener of this.#all) listener.onFacts?.(facts, view);
   }
 
+  restored(view: ClusterView): void {
+    for (const listener of this.#all) listener.onRestored?.(view);
+  }
+
   role(event: RoleEvent): void {
     for (const listener of this.#all) listener.onRole?.(event);
   }

@@ -5,10 +5,19 @@ import { SteadyTime } from "../lib/steady-time.ts";
 import type { StorageError } from "../platform/log-store.ts";
 import type { TransportEvent } from "../platform/transport.ts";
 import { createRaft } from "../raft/raft.ts";
-import type { ConfState, Effects, Input, PersistJob, Raft, RoleChange } from "../raft/types.ts";
+import type {
+  ConfState,
+  Effects,
+  Input,
+  PersistJob,
+  Raft,
+  RoleChange,
+  SnapshotMeta,
+} from "../raft/types.ts";
+import type { ClusterState } from "../state/create-state.ts";
 import type { Fact } from "../state/fact.ts";
 import type { Booted } from "./boot.ts";
-import { FastFailover } from "./fast-failover.ts";
+import { Hurry } from "./hurry.ts";
 import { Latencies } from "./latencies.ts";
 import type { Listeners } from "./listeners.ts";
 import { Membership } from "./membership.ts";
@@ -17,6 +26,7 @@ import { Proposals } from "./proposals.ts";
 import { proposeBatch } from "./propose-batch.ts";
 import { Reads } from "./reads.ts";
 import type { ReplicaOptions } from "./replica.ts";
+import { Snapshots } from "./snapshots.ts";
 import { type AppliedBatch, ApplyBudget, StateMachine } from "./state-machine.ts";
 import { Transfers } from "./transfers.ts";
 import { Waiters } from "./waiters.ts";
@@ -26,6 +36,7 @@ type LinkEvent = Exclude<TransportEvent, { kind: "message" }>;
 type InboxItem =
   | Extract<Input, { kind: "message" | "persisted" | "fetched" | "transfer" }>
   | { readonly kind: "link"; readonly event: LinkEvent }
+  | { readonly kind: "snapshots"; readonly work: () => void }
   | { readonly kind: "write-failed"; readonly error: StorageError };
 
 /** Messages of one turn; more are dropped, as a network may: Raft repairs it. */
@@ -50,8 +61,9 @@ export class Loop {
 
   readonly #options: ReplicaOptions;
   readonly #listeners: Listeners;
-  readonly #failover: FastFailover;
+  readonly #hurry: Hurry;
   readonly #peers: PeerTable;
+  readonly #snapshots: Snapshots;
   readonly #time: SteadyTime;
   #inbox: InboxItem[] = [];
   #messageCount = 0;
@@ -61,10 +73,9 @@ export class Loop {
   #isHalted = false;
   #cancelTick: () => void = () => {};
   #announcedTerm: Term = 0 as Term;
-  #mayHurryAtStart = true;
 
   constructor(options: ReplicaOptions, booted: Booted, listeners: Listeners) {
-    const { random, clock, transport, timers } = options.platform;
+    const { random, clock, transport, snapshotLink } = options.platform;
     this.#options = options;
     this.#listeners = listeners;
     const create = options.createRaft ?? createRaft;
@@ -79,15 +90,27 @@ export class Loop {
       },
       booted.boot,
     );
-    this.machine = new StateMachine(booted.state, clock);
+    this.machine = new StateMachine(booted.state, booted.snapshot, clock);
     this.proposals = new Proposals(options.maxWaitingProposals);
     this.membership = new Membership(options.peerId);
     this.reads = new Reads(random.below(2 ** 32));
     const { role, term, leader } = this.raft.status();
     this.role = { role, term, leader };
     this.#time = new SteadyTime(booted.state.appliedAt, clock.monotonicMillis());
-    this.#peers = new PeerTable(transport, options.peerId);
-    this.#failover = new FastFailover({ timers, random, onDue: () => this.wake() });
+    this.#peers = new PeerTable({ transport, snapshotLink }, options.peerId);
+    this.#snapshots = new Snapshots({
+      options,
+      raft: this.raft,
+      machine: this.machine,
+      current: booted.snapshot,
+      hooks: {
+        enqueue: (work) => this.#enqueue({ kind: "snapshots", work }),
+        onLoaded: (state, snapshot) => this.#swapState(state, snapshot),
+        onRefused: (sentence) => this.#stopApplying(sentence),
+        onFailed: (error) => this.#onStorageError(error),
+      },
+    });
+    this.#hurry = new Hurry(options, this.raft, () => this.wake());
   }
 
   get isHalted(): boolean {
@@ -98,8 +121,9 @@ export class Loop {
     const { transport } = this.#options.platform;
     this.#updatePeers();
     transport.start((event) => this.#onTransport(event));
+    this.#snapshots.start();
     this.#armTick();
-    this.#hurryAtStart();
+    this.#hurry.atStart(this.role);
     this.wake();
   }
 
@@ -108,9 +132,10 @@ export class Loop {
     if (this.#isHalted) return;
     this.#isHalted = true;
     this.#cancelTick();
-    this.#failover.stop();
+    this.#hurry.stop();
     this.#inbox = [];
     this.#options.platform.transport.stop();
+    this.#snapshots.stop();
     for (const { done } of this.proposals.drain()) done(err({ kind: "stopped" }));
     // Who waits for room must not wait for ever: the next proposal tells it.
     this.proposals.markCoreFull(false);
@@ -178,12 +203,13 @@ export class Loop {
     if (this.#isHalted) return;
     this.#takeInbox();
     this.#tick();
-    this.#hurry();
+    this.#hurry.onTurn(this.role);
     this.#drainProposals();
     if (this.membership.isAsked) this.membership.proposeAll(this.raft);
     this.#askReads();
     this.#pump();
     if (this.#isHalted) return;
+    this.#snapshots.onTurn();
     this.reads.onApplied(this.machine.appliedIndex);
     this.#announceLeading();
     this.proposals.announceRoom();
@@ -222,6 +248,9 @@ export class Loop {
       case "link":
         this.#onLink(item.event);
         break;
+      case "snapshots":
+        item.work();
+        break;
       case "write-failed":
         this.#onStorageError(item.error);
         break;
@@ -230,24 +259,17 @@ export class Loop {
     }
   }
 
-  /** Contract 17: nobody waits for a timer when the leader's process is known to be gone. */
   #onLink(event: LinkEvent): void {
     if (event.kind === "removed-by") {
       this.#onRemoved(event.peer, event.detail);
       return;
     }
-    this.#failover.onLink(event);
+    this.#hurry.onLink(event, this.role);
     // What was on its way to it is lost: look where its log ends before sending more.
     if (event.kind === "peer-closed") {
       this.latencies.onClosed(event.peer);
       this.raft.input({ kind: "unreachable", peer: event.peer });
     }
-    const { leader } = this.raft.status();
-    if (leader !== NOBODY && leader !== this.#options.peerId && this.#failover.isGone(leader)) {
-      this.raft.input({ kind: "forget-leader" });
-      this.#failover.hurry(leader);
-    }
-    this.#hurryAtStart();
   }
 
   /** A member knows this from the log, so it holds for good: this node must disturb nobody (P16). */
@@ -257,25 +279,6 @@ export class Loop {
       `${member?.id ?? `peer ${by}`} refuses this node (${detail}): it comes back as a new one ` +
       "only, with a token of nl cluster join and an empty directory";
     this.#leaveForGood(reason, null);
-  }
-
-  /** A candidacy that is under way is left alone: to ask again would only begin it anew. */
-  #hurry(): void {
-    const isDue = this.#failover.takeCampaign(this.role.leader);
-    if (this.#options.campaigns === false) return;
-    if (isDue && this.role.role !== "candidate") this.raft.input({ kind: "campaign" });
-  }
-
-  /** A node that just started asks for pre-votes as soon as it reaches a quorum. */
-  #hurryAtStart(): void {
-    if (!this.#mayHurryAtStart || this.role.leader !== NOBODY) return;
-    const { voters } = this.raft.status().conf;
-    const self = this.#options.peerId;
-    if (!voters.includes(self)) return;
-    const reached = voters.filter((voter) => voter === self || this.#failover.isOpen(voter));
-    if (reached.length * 2 <= voters.length) return;
-    this.#mayHurryAtStart = false;
-    this.#failover.hurry(NOBODY);
   }
 
   #tick(): void {
@@ -339,7 +342,7 @@ export class Loop {
   }
 
   #perform(effects: Effects): void {
-    const { transport, logStore, logger } = this.#options.platform;
+    const { transport, logStore } = this.#options.platform;
     for (const message of effects.messages) {
       this.latencies.onSent(message, this.nowMillis());
       transport.send(message);
@@ -355,12 +358,9 @@ export class Loop {
     if (effects.transfer !== null) {
       this.transfers.settle(effects.transfer.to, effects.transfer.outcome, this.role.term);
     }
-    for (const { to, session } of effects.sendSnapshots) {
-      logger.log("error", "a peer needs a snapshot; shipping one is not supported yet", { to });
-      this.raft.input({ kind: "snapshot-sent", to, session, ok: false });
-    }
+    for (const shipment of effects.sendSnapshots) this.#snapshots.ship(shipment);
     if (effects.truncateLogBefore > 0) logStore.truncateBefore(effects.truncateLogBefore);
-    if (effects.restore !== null) this.#stopApplying("installing a snapshot is not supported yet");
+    if (effects.restore !== null) this.#restore(effects.restore);
     this.machine.enqueue(effects.apply);
     if (effects.conf !== null) this.#onConf(effects.conf);
   }
@@ -385,12 +385,28 @@ export class Loop {
   #persist(job: PersistJob): void {
     const { seq } = job;
     const from = this.nowMillis();
+    if (job.snapshot !== null) this.#snapshots.noteInstalling(job.snapshot);
     this.#options.platform.logStore.write(job, (written) => {
       const now = this.nowMillis();
       if (job.fsync) this.latencies.logWrite.record(now - from, now);
       if (written.ok) this.#enqueue({ kind: "persisted", seq });
       else this.#enqueue({ kind: "write-failed", error: written.error });
     });
+  }
+
+  /** Nothing is applied any more before the swap: the core hands out nothing until then. */
+  #restore(snapshot: SnapshotMeta): void {
+    this.machine.dropWaiting();
+    this.#snapshots.restore(snapshot);
+  }
+
+  /** All at once, at the end of loading: nobody ever sees a part of it. */
+  #swapState(state: ClusterState, snapshot: SnapshotMeta): void {
+    this.machine.restore(state, snapshot);
+    this.raft.applied(snapshot.index);
+    this.#updatePeers();
+    this.waiters.overtake(snapshot.index);
+    this.#listeners.restored(state);
   }
 
   #readEntries(wanted: Effects["fetch"][number]): void {
@@ -419,10 +435,7 @@ export class Loop {
     this.role = role;
     // The limit is the leader's: whoever waits for room here must learn that this node is none.
     if (role.role !== "leader") this.proposals.markCoreFull(false);
-    if (role.leader !== NOBODY) {
-      this.#mayHurryAtStart = false;
-      this.#failover.stop();
-    }
+    this.#hurry.onRole(role);
     this.#listeners.role(role);
   }
 
@@ -437,6 +450,7 @@ export class Loop {
     const last = batch.applied.at(-1);
     if (last === undefined) return false;
     this.raft.applied(last.index);
+    this.#snapshots.noteApplied(batch);
     this.proposals.markCoreFull(false);
     this.#answer(batch);
     return true;

@@ -1,4 +1,5 @@
 import { NOBODY, type PeerId } from "../lib/ids.ts";
+import type { SnapshotLink } from "../platform/snapshot-link.ts";
 import type { PeerAddress, Transport } from "../platform/transport.ts";
 import type { ClusterView } from "../state/cluster-state.ts";
 
@@ -16,14 +17,16 @@ function peersOf(view: ClusterView, self: PeerId): readonly PeerAddress[] {
   return peers.sort((left, right) => left.peerId - right.peerId);
 }
 
-/** Tells the transport about peers, but only when the table changed. */
+type Links = { readonly transport: Transport; readonly snapshotLink: SnapshotLink };
+
+/** Tells both ways to the peers about them, but only when the table changed. */
 export class PeerTable {
-  readonly #transport: Transport;
+  readonly #links: Links;
   readonly #self: PeerId;
   #known = "";
 
-  constructor(transport: Transport, self: PeerId) {
-    this.#transport = transport;
+  constructor(links: Links, self: PeerId) {
+    this.#links = links;
     this.#self = self;
   }
 
@@ -32,6 +35,7 @@ export class PeerTable {
     const text = JSON.stringify([peers, view.nextPeerId]);
     if (text === this.#known) return;
     this.#known = text;
-    this.#transport.setPeers(peers, view.nextPeerId);
+    this.#links.transport.setPeers(peers, view.nextPeerId);
+    this.#links.snapshotLink.setPeers(peers);
   }
 }

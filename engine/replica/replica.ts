@@ -5,6 +5,7 @@ import type { Done } from "../platform/completion.ts";
 import type { LogStore, StorageError } from "../platform/log-store.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
+import type { SnapshotLink } from "../platform/snapshot-link.ts";
 import type { SnapshotStore } from "../platform/snapshot-store.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { Transport } from "../platform/transport.ts";
@@ -41,6 +42,7 @@ export type ReplicaOptions = {
   readonly maxWaitingProposals: number;
   /** After this a proposal is answered `indefinite`: it may still happen. */
   readonly commitWaitMillis: number;
+  readonly snapshots: SnapshotPolicy;
   /** How the core comes to be; recorded, for instance. */
   readonly createRaft?: (config: RaftConfig, boot: Boot) => Raft;
   /** Every state transition of the core, for the simulator and replay. */
@@ -51,9 +53,21 @@ export type ReplicaOptions = {
     readonly random: Random;
     readonly logStore: LogStore;
     readonly snapshots: SnapshotStore;
+    readonly snapshotLink: SnapshotLink;
     readonly transport: Transport;
     readonly logger: Logger;
   };
+};
+
+/** When a snapshot is made, and how much of the log stays behind it. */
+export type SnapshotPolicy = {
+  /** Whichever is reached first since the last one. */
+  readonly entries: number;
+  readonly logBytes: number;
+  /** Kept before the snapshot, so that a member which missed little needs no snapshot. */
+  readonly keepEntries: number;
+  /** Read of the state at a time, at most; the time is bounded besides. */
+  readonly recordsPerSlice: number;
 };
 
 export type ProposeFailure =
@@ -103,6 +117,11 @@ export type RoleEvent = { readonly role: Role; readonly term: Term; readonly lea
 export type ReplicaListener = {
   /** After every batch of applied entries: also when it left no facts, for who waits for an index. */
   readonly onFacts?: (facts: readonly Fact[], view: ClusterView) => void;
+  /**
+   * A snapshot has replaced the state: every row may have changed, no facts say which, and views
+   * from before are of the past.
+   */
+  readonly onRestored?: (view: ClusterView) => void;
   readonly onRole?: (event: RoleEvent) => void;
   /** Another configuration of the Raft group is active. */
   readonly onConf?: (conf: ConfState) => void;
@@ -116,11 +135,12 @@ export type ReplicaListener = {
  * steps, takes the effects, persists and sends in parallel, applies, answers.
  */
 export interface Replica {
-  /** Loads the log and the founding snapshot, then joins its peers. */
+  /** Loads the log and the snapshot it begins with, then joins its peers. */
   start(done: (result: Result<void, StorageError>) => void): void;
   /** Closes the store; with `handOver` leadership is given away first (bounded by 1 s). */
   stop(options: { readonly handOver: boolean }, done: () => void): void;
 
+  /** Of now: a snapshot from the leader replaces it. Kept no longer than for one answer. */
   readonly view: ClusterView;
   /** Stamps level, time and principal, proposes, and answers after commit and apply. */
   propose(

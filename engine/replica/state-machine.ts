@@ -1,6 +1,7 @@
 import type { Index, Term } from "../lib/ids.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Entry } from "../raft/types.ts";
+import { confAfter } from "../raft/conf-after.ts";
+import type { ConfState, Entry, SnapshotMeta } from "../raft/types.ts";
 import { apply } from "../state/apply.ts";
 import type { ClusterState } from "../state/create-state.ts";
 import type { Fact } from "../state/fact.ts";
@@ -16,24 +17,49 @@ const ENTRIES_PER_CLOCK_READ = 32;
 export type AppliedBatch = {
   readonly applied: readonly Applied[];
   readonly facts: readonly Fact[];
+  /** Of the log: how much the entries that were applied take there. */
+  readonly bytes: number;
   readonly stopped: string;
 };
 
+/** The founding snapshot, which no leader's entry is in (DESIGN, Bootstrap). */
+const FOUNDING_INDEX = 1;
+
 /** The replicated state of this node and the committed entries that wait to be applied to it. */
 export class StateMachine {
-  readonly state: ClusterState;
   readonly #clock: Clock;
+  #state: ClusterState;
   #queue: Entry[] = [];
   #head = 0;
+  #lastTerm: Term;
+  #conf: ConfState;
   /**
-   * Term of the newest entry applied in this life: the current term once its no-op is applied. Not
-   * the snapshot's: the first leader of a founded cluster may lead in just that term.
+   * Term of the newest entry in the state: the current term once its no-op is applied. None of the
+   * founding snapshot, whose term may be just that in which the first leader is elected.
    */
   appliedTerm = 0 as Term;
 
-  constructor(state: ClusterState, clock: Clock) {
-    this.state = state;
+  constructor(state: ClusterState, snapshot: SnapshotMeta, clock: Clock) {
+    this.#state = state;
+    this.#lastTerm = snapshot.term;
+    this.#conf = snapshot.conf;
     this.#clock = clock;
+    if (snapshot.index > FOUNDING_INDEX) this.appliedTerm = snapshot.term;
+  }
+
+  /** Replaced as a whole by `restore`: to be asked for anew after it. */
+  get state(): ClusterState {
+    return this.#state;
+  }
+
+  /** Of the entry at `appliedIndex`. */
+  get lastTerm(): Term {
+    return this.#lastTerm;
+  }
+
+  /** The configuration at `appliedIndex`: the core's may be ahead of it. */
+  get conf(): ConfState {
+    return this.#conf;
   }
 
   get waitingCount(): number {
@@ -42,6 +68,20 @@ export class StateMachine {
 
   get appliedIndex(): Index {
     return this.state.appliedIndex;
+  }
+
+  /** What waits is part of the snapshot that is about to be loaded. */
+  dropWaiting(): void {
+    this.#queue = [];
+    this.#head = 0;
+  }
+
+  /** The state of a snapshot takes the place of this one. */
+  restore(state: ClusterState, snapshot: SnapshotMeta): void {
+    this.#state = state;
+    this.#lastTerm = snapshot.term;
+    this.#conf = snapshot.conf;
+    if (snapshot.index > FOUNDING_INDEX) this.appliedTerm = snapshot.term;
   }
 
   enqueue(entries: readonly Entry[]): void {
@@ -57,17 +97,21 @@ export class StateMachine {
   applySome(budget: ApplyBudget): AppliedBatch {
     const applied: Applied[] = [];
     const facts: Fact[] = [];
+    let bytes = 0;
     while (this.waitingCount > 0 && budget.takeOne(this.#clock)) {
       const entry = this.#queue[this.#head];
       if (entry === undefined) break;
       const change = apply(this.state, entry);
-      if (!change.ok) return { applied, facts, stopped: change.error.sentence };
+      if (!change.ok) return { applied, facts, bytes, stopped: change.error.sentence };
       this.#head += 1;
       this.appliedTerm = entry.term;
+      this.#lastTerm = entry.term;
+      this.#conf = confAfter(this.#conf, entry);
+      bytes += entry.data.length;
       for (const fact of change.value.facts) facts.push(fact);
       applied.push({ index: entry.index, term: entry.term, outcomes: change.value.outcomes });
     }
-    return { applied, facts, stopped: "" };
+    return { applied, facts, bytes, stopped: "" };
   }
 }
 

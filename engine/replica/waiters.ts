@@ -45,6 +45,15 @@ export class Waiters {
     this.#take(index)?.done(err({ kind: "dropped" }));
   }
 
+  /** A snapshot holds what became of the entries up to `index`: whoever waits has to ask by id. */
+  overtake(index: Index): void {
+    for (const [at, waiter] of this.#byIndex) {
+      if (at > index) continue;
+      this.#byIndex.delete(at);
+      waiter.done(err({ kind: "indefinite" }));
+    }
+  }
+
   expire(nowMillis: number): void {
     for (const [index, waiter] of this.#byIndex) {
       if (waiter.expiresAtMillis > nowMillis) break;

@@ -44,14 +44,12 @@ export class WatchHub {
   /** The groups of one job each; they are told at once. */
   readonly #byJob = new Map<JobId, Set<Group>>();
   readonly #ring: ChangeRing;
-  #view: ClusterView;
   #count = 0;
   #cancelBeat: (() => void) | null = null;
 
   constructor(context: ApiContext) {
     this.#context = context;
-    this.#view = context.replica.view;
-    this.#ring = new ChangeRing(RING_CAPACITY, endOf(this.#view.appliedIndex));
+    this.#ring = new ChangeRing(RING_CAPACITY, endOf(context.replica.view.appliedIndex));
   }
 
   /** The revision that has seen everything applied here. */
@@ -93,7 +91,6 @@ export class WatchHub {
 
   /** To be called with every batch of facts, on the replica's turn. */
   onFacts(facts: readonly Fact[], view: ClusterView): void {
-    if (view !== this.#view) this.#onRestored(view);
     const urgent = new Set<Group>();
     for (const fact of facts) {
       const change: Change = { fact, at: view.appliedAt as UnixMillis };
@@ -243,8 +240,7 @@ export class WatchHub {
   }
 
   /** A snapshot replaced the state: which rows changed is not known. */
-  #onRestored(view: ClusterView): void {
-    this.#view = view;
+  onRestored(view: ClusterView): void {
     this.#ring.reset(endOf(view.appliedIndex));
     for (const group of this.#groups.values()) {
       group.window.clear();

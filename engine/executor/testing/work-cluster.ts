@@ -130,7 +130,7 @@ export class WorkCluster extends FakeCluster {
         get view() {
           return replica.view;
         },
-        subscribe: (onApplied) => replica.listen({ onFacts: onApplied }),
+        subscribe: (listener) => replica.listen(listener),
       },
       specOf,
       taskHost: host,

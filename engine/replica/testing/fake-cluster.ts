@@ -6,6 +6,7 @@ import { createReplica } from "../create-replica.ts";
 import type { Replica, ReplicaOptions } from "../replica.ts";
 import { FakeLogStore } from "./fake-log-store.ts";
 import { FakeNetwork } from "./fake-network.ts";
+import { FakeSnapshotNetwork } from "./fake-snapshot-network.ts";
 import { FakeWorld } from "./fake-world.ts";
 import { FreezableTimers } from "./freezable-timers.ts";
 
@@ -24,6 +25,12 @@ export class FakeCluster {
   readonly world = new FakeWorld();
   readonly network = new FakeNetwork(this.world);
   readonly nodes: FakeNode[] = [];
+  readonly #snapshotNetwork = new FakeSnapshotNetwork({
+    chunkBytes: 64,
+    delayMillis: () => 1,
+    stallMillis: 1_000,
+    isReachable: (from, to) => this.network.isReachable(from, to),
+  });
   readonly #founding: Founding;
   readonly #optionsOf: (nodeId: NodeId) => Partial<ReplicaOptions>;
 
@@ -71,6 +78,7 @@ export class FakeCluster {
     const timers = new FreezableTimers(this.world.timers);
     const { nodeId, peerId, store } = node;
     const transport = this.network.transportOf(peerId);
+    const snapshots = new MemorySnapshots(timers, store.snapshots);
     const replica = createReplica({
       nodeId,
       peerId,
@@ -80,12 +88,14 @@ export class FakeCluster {
       heartbeatTicks: 1,
       maxWaitingProposals: 256,
       commitWaitMillis: 5_000,
+      snapshots: { entries: 100_000, logBytes: 2 ** 26, keepEntries: 10_000, recordsPerSlice: 9 },
       platform: {
         clock,
         timers,
         random,
         logStore: store,
-        snapshots: new MemorySnapshots(timers, store.snapshots),
+        snapshots,
+        snapshotLink: this.#snapshotNetwork.open(peerId, timers, snapshots),
         transport,
         logger: silent,
       },

@@ -22,6 +22,8 @@ export class FakeLogStore implements LogStore {
   #entries: Entry[] = [];
   /** Set to make every later write fail. */
   failure: StorageError | null = null;
+  /** Set to make every later recording of a snapshot fail. */
+  recordFailure: StorageError | null = null;
 
   constructor(world: FakeWorld, founding: Founding, voterCount: number) {
     this.#world = world;
@@ -84,6 +86,11 @@ export class FakeLogStore implements LogStore {
   }
 
   recordSnapshot(snapshot: SnapshotMeta, done: Done<void, StorageError>): void {
+    const failure = this.recordFailure;
+    if (failure !== null) {
+      this.#world.timers.after(WRITE_MILLIS, () => done(err(failure)));
+      return;
+    }
     this.#snapshot = snapshot;
     this.#soon(done, undefined);
   }

@@ -41,9 +41,13 @@ export class FakeNetwork {
     this.#cut.clear();
   }
 
+  isReachable(from: PeerId, to: PeerId): boolean {
+    return !this.#cut.has(from) && !this.#cut.has(to);
+  }
+
   #send(message: Message): void {
     this.messageCount += 1;
-    if (this.#cut.has(message.from) || this.#cut.has(message.to)) return;
+    if (!this.isReachable(message.from, message.to)) return;
     if (!this.#listening.has(message.from)) return;
     this.#tell(message.to, { kind: "message", message });
   }

@@ -1,3 +1,4 @@
+import type { SnapshotPolicy } from "../../../engine/replica/replica.ts";
 import { type CoreProfile, diskProfile, networkProfile } from "../core/core-profile.ts";
 import type { Fault } from "../nemesis.ts";
 import type { SimRandom } from "../world/sim-random.ts";
@@ -14,6 +15,7 @@ type Theme = {
 };
 
 export type NodeProfile = Pick<CoreProfile, "nodeCount" | "disk" | "network"> & {
+  readonly snapshots: SnapshotPolicy;
   readonly theme: Theme;
   readonly tickMillis: number;
   readonly jobCount: number;
@@ -62,6 +64,12 @@ export function nodeProfile(random: SimRandom): NodeProfile {
     tickMillis: random.pick(theme.ticksMillis),
     disk: diskProfile(random),
     network: networkProfile(random),
+    snapshots: {
+      entries: 100_000,
+      logBytes: 2 ** 26,
+      keepEntries: 10_000,
+      recordsPerSlice: 4,
+    },
     jobCount: 28 + random.below(12),
     faultPauseMillisMax: random.pick([700, 1_200, 2_000]),
   };

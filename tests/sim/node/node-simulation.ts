@@ -1,6 +1,7 @@
 import { assert } from "../../../engine/lib/assert.ts";
 import type { Index, JobId, NodeId, PeerId } from "../../../engine/lib/ids.ts";
 import type { Logger } from "../../../engine/platform/logger.ts";
+import { FakeSnapshotNetwork } from "../../../engine/replica/testing/fake-snapshot-network.ts";
 import type { ClusterView } from "../../../engine/state/cluster-state.ts";
 import type { Fact } from "../../../engine/state/fact.ts";
 import { type Member, must } from "../checker.ts";
@@ -35,6 +36,7 @@ export class NodeSimulation {
   readonly #observer: Observer;
   readonly #cluster: SimCluster<SimNode>;
   readonly #machines: readonly Machine[];
+  readonly #snapshotNetwork: FakeSnapshotNetwork;
   readonly #workload: Workload;
   readonly #nemesis: Nemesis;
   readonly #calm: () => void;
@@ -56,6 +58,7 @@ export class NodeSimulation {
       }),
       boot: (member, process) => this.#boot(member, process),
     });
+    this.#snapshotNetwork = this.#snapshots(new SimRandom(seed, "snapshots"));
     this.#workload = new Workload(this.#cluster, new SimRandom(seed, "workload"));
     const random = new SimRandom(seed, "nemesis");
     const { act, calm } = nodeFaults(this.#cluster, this.#machines, random);
@@ -103,6 +106,17 @@ export class NodeSimulation {
     return observer;
   }
 
+  /** Beside the Raft stream: slower, in pieces, and cut where the network is cut. */
+  #snapshots(random: SimRandom): FakeSnapshotNetwork {
+    const { network } = this.#cluster;
+    return new FakeSnapshotNetwork({
+      chunkBytes: 500,
+      delayMillis: () => random.between(1, 30),
+      stallMillis: 500,
+      isReachable: (from, to) => !network.isCut(from, to),
+    });
+  }
+
   #machine({ nodeId }: Member): Machine {
     const nodeIds = Array.from(
       { length: this.#profile.nodeCount },
@@ -133,6 +147,8 @@ export class NodeSimulation {
       logger: this.#logger(nodeId),
       logStore: disk.open(process),
       snapshots: machine.snapshots,
+      snapshotNetwork: this.#snapshotNetwork,
+      snapshotPolicy: this.#profile.snapshots,
       transport: this.#cluster.network.open(peerId, process),
       taskHost: machine.host.connect(process),
       controlLink: simControlLink(this.#cluster, peerId, process),

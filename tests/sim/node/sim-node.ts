@@ -13,7 +13,8 @@ import type { Timers } from "../../../engine/platform/timers.ts";
 import type { Transport } from "../../../engine/platform/transport.ts";
 import type { Status } from "../../../engine/raft/types.ts";
 import { createReplica } from "../../../engine/replica/create-replica.ts";
-import type { Replica } from "../../../engine/replica/replica.ts";
+import type { Replica, SnapshotPolicy } from "../../../engine/replica/replica.ts";
+import type { FakeSnapshotNetwork } from "../../../engine/replica/testing/fake-snapshot-network.ts";
 import type { ClusterView } from "../../../engine/state/cluster-state.ts";
 import type { Fact } from "../../../engine/state/fact.ts";
 import { FEATURE_LEVEL_FIRST } from "../../../engine/state/feature-level.ts";
@@ -35,6 +36,8 @@ export type SimNodeOptions = {
   readonly logStore: LogStore;
   readonly snapshots: SnapshotMemory;
   readonly transport: Transport;
+  readonly snapshotNetwork: FakeSnapshotNetwork;
+  readonly snapshotPolicy: SnapshotPolicy;
   readonly taskHost: TaskHost;
   readonly controlLink: ControlLink;
   readonly onFacts: (facts: readonly Fact[], view: ClusterView) => void;
@@ -49,6 +52,7 @@ export class SimNode implements Driver {
   constructor(options: SimNodeOptions) {
     const { nodeId, peerId, clock, timers, random, logger, logStore, transport } = options;
     const snapshots = new MemorySnapshots(timers, options.snapshots);
+    const snapshotLink = options.snapshotNetwork.open(peerId, timers, snapshots);
     this.replica = createReplica({
       nodeId,
       peerId,
@@ -58,7 +62,8 @@ export class SimNode implements Driver {
       heartbeatTicks: 1,
       maxWaitingProposals: 256,
       commitWaitMillis: 1_000,
-      platform: { clock, timers, random, logStore, snapshots, transport, logger },
+      snapshots: options.snapshotPolicy,
+      platform: { clock, timers, random, logStore, snapshots, snapshotLink, transport, logger },
     });
     this.replica.listen({ onFacts: options.onFacts });
     this.duties = createLeaderDuties({
@@ -98,8 +103,10 @@ function executorOf(options: SimNodeOptions, replica: Replica): Executor {
       version: "sim",
     },
     feed: {
-      view: replica.view,
-      subscribe: (onApplied) => replica.listen({ onFacts: (facts) => onApplied(facts) }),
+      get view() {
+        return replica.view;
+      },
+      subscribe: (listener) => replica.listen(listener),
     },
     specOf,
     ...{ taskHost, controlLink, clock, timers, random, logger },
