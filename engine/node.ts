@@ -16,6 +16,7 @@ import type { DriverChoice } from "./lib/job-spec.ts";
 import { TASK_HOST_AWAY } from "./lib/node-warnings.ts";
 import { err, ok, type Result } from "./lib/result.ts";
 import type { ControlLink } from "./platform/control-link.ts";
+import type { DiskRoom } from "./platform/disk-room.ts";
 import type { LogStore, StorageError } from "./platform/log-store.ts";
 import type { Logger } from "./platform/logger.ts";
 import type { OutputReader } from "./platform/output-reader.ts";
@@ -54,6 +55,7 @@ export type NodeParts = {
   readonly tls: TlsIdentity;
   readonly logStore: LogStore;
   readonly snapshots: SnapshotStore;
+  readonly disk: DiskRoom;
   /** Null on a node that only serves. */
   readonly worker: (TaskHost & OutputReader) | null;
   readonly config: NodeConfig;
@@ -99,6 +101,7 @@ export async function startNode(parts: NodeParts): Promise<Result<RunningNode, N
     return err(listenRefusal(parts.rpcAddress, listening.error.kind));
   }
   api.start();
+  parts.disk.start(() => duties.considerHandOver());
   const link = createControlLink({ api, nodeId: identity.nodeId, clock: platform.clock });
   const executor = startExecutor({ parts, platform, replica, link, warnings });
 
@@ -106,6 +109,7 @@ export async function startNode(parts: NodeParts): Promise<Result<RunningNode, N
     failed: failed.promise,
     async stop() {
       executor?.stop();
+      parts.disk.stop();
       // Whoever waits here is sent elsewhere before leadership moves.
       api.stop();
       await new Promise<void>((done) => replica.stop({ handOver: true }, done));
@@ -214,6 +218,7 @@ function serve({ parts, platform, replica, links, server }: Serving) {
     ...platform,
     logger,
     settings: { ...LEADER_DEFAULTS, suspectMillis, lostMillis },
+    isDiskLow: () => parts.disk.shortage() !== null,
   });
   const api = createApi({
     nodeId: identity.nodeId,
@@ -224,7 +229,8 @@ function serve({ parts, platform, replica, links, server }: Serving) {
     outputLink: links.output,
     outputReader: parts.worker ?? NO_OUTPUT,
     platform: { ...platform, logger },
-    warnings: () => [...damageOf(replica), ...stallOf(replica), ...warnings],
+    diskShortage: () => parts.disk.shortage(),
+    warnings: () => [...diskWarnings(parts, replica), ...warnings],
     onBug,
   });
   registerApi(server.server, {
@@ -249,10 +255,15 @@ function damageOf(replica: Replica): readonly string[] {
 }
 
 /** A disk that hangs is no error yet: it may come back. */
-const stallOf = (replica: Replica): readonly string[] =>
-  replica.status().raft.diskStalled
-    ? ["the disk has not finished a write for longer than an election takes: it does not lead now"]
-    : [];
+const STALLED =
+  "the disk has not finished a write for longer than an election takes: it does not lead now";
+
+function diskWarnings({ disk }: NodeParts, replica: Replica): readonly string[] {
+  const shortage = disk.shortage();
+  const found = [...damageOf(replica)];
+  if (replica.status().raft.diskStalled) found.push(STALLED);
+  return shortage === null ? found : [...found, shortage];
+}
 
 /** A node that only serves has no output of its own. */
 const NO_OUTPUT: OutputReader = {

@@ -7,7 +7,9 @@ import { err, ok, type Result } from "./lib/result.ts";
 import { certificateDirectory } from "./new-cluster.ts";
 import type { NodeParts } from "./node.ts";
 import { readNodeAddresses } from "./node-addresses.ts";
+import type { DiskRoom } from "./platform/disk-room.ts";
 import type { StorageError } from "./platform/log-store.ts";
+import type { Logger } from "./platform/logger.ts";
 import type { SnapshotMeta } from "./raft/types.ts";
 import {
   type CertificateFileError,
@@ -16,6 +18,7 @@ import {
 } from "./security/certificate-files.ts";
 import { identify } from "./security/identity.ts";
 import { readIdentity } from "./storage/data-directory.ts";
+import { AMPLE_DISK, DiskWatch, releaseBallastWhenFull } from "./storage/disk-watch.ts";
 import { SnapshotFiles } from "./storage/snapshot-files.ts";
 import { WorkerLogStore } from "./storage/worker-log-store.ts";
 
@@ -26,6 +29,7 @@ type Opened = Pick<
 
 /** What a node's directory says about it: who it is, where it listens, its keys and its log. */
 export async function openNode(directory: string): Promise<Result<Opened, NlError>> {
+  releaseBallastWhenFull(directory);
   const identity = readIdentity(directory);
   if (!identity.ok) return err(nlError("refused", identity.error.detail, "nothing was changed"));
   const addresses = readNodeAddresses(directory);
@@ -42,6 +46,17 @@ export async function openNode(directory: string): Promise<Result<Opened, NlErro
     logStore: new WorkerLogStore({ directory, expected: { clusterId, nodeId } }),
     snapshots: new SnapshotFiles(join(directory, "snapshots")),
   });
+}
+
+/** The room on a node's disk; null = it keeps everything in memory. */
+export function diskOf(options: {
+  readonly directory: string | null;
+  readonly minFreeBytes: number;
+  readonly logger: Logger;
+}): DiskRoom {
+  const { directory, minFreeBytes, logger } = options;
+  if (directory === null) return AMPLE_DISK;
+  return new DiskWatch({ directory, minFreeBytes, timers: bunTimers(), logger });
 }
 
 /** A node's data and its certificate must speak of the same node: else one was moved here. */

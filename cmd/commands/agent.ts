@@ -26,6 +26,11 @@ export const agent = command({
     roles: { type: "string", valueHint: "LIST", description: "server, or server,worker (default)" },
     driver: { type: "string", valueHint: "NAME", description: `${DRIVERS.join(", ")}` },
     slots: { type: "string", valueHint: "N", description: "Tasks at a time (default 2 a core)" },
+    "min-free": {
+      type: "string",
+      valueHint: "SIZE",
+      description: "Take no new jobs with less room on the disk (default 512Mi)",
+    },
     "no-campaign": {
       type: "boolean",
       description: "Lead only when told to: never by itself",
@@ -79,10 +84,19 @@ function configOf(invocation: Invocation): NodeConfig {
   return {
     ...base,
     slots,
+    minFreeBytes: minFreeOf(invocation) ?? base.minFreeBytes,
     campaigns: !invocation.isSet("no-campaign"),
     drivers: { ...base.drivers, choice: known },
     record: recordOf(invocation),
   };
+}
+
+function minFreeOf(invocation: Invocation): number | null {
+  const given = invocation.text("min-free");
+  if (given === null) return null;
+  const size = parseSize(given);
+  if (!size.ok) throw new UsageError(`--min-free ${size.error}, not "${given}"`);
+  return size.value;
 }
 
 const RECORD_SIZE = "256Mi";
@@ -128,13 +142,16 @@ type Serving = {
 async function serve(options: Serving): Promise<number> {
   const { directory, isEphemeral, servesOnly, config, logger, world } = options;
   const stopping = world.interrupted;
-  const [{ startNode }, { openNode, openEphemeralNode }] = await Promise.all([
+  const [{ startNode }, { diskOf, openNode, openEphemeralNode }] = await Promise.all([
     import("../../engine/node.ts"),
     import("../../engine/open-node.ts"),
   ]);
   const opened = orFail(await (isEphemeral ? openEphemeralNode(directory) : openNode(directory)));
   const worker = servesOnly ? null : await taskHostOf(options, opened.identity.nodeId);
-  const node = orFail(await startNode({ ...opened, worker, config, version: VERSION, logger }));
+  const disk = diskOf({ directory: isEphemeral ? null : directory, ...config, logger });
+  const node = orFail(
+    await startNode({ ...opened, disk, worker, config, version: VERSION, logger }),
+  );
   writeProcessFile(join(directory, "agent.json"), process.pid);
   logger.log("info", "serving", { node: opened.identity.nodeId, address: opened.rpcAddress });
   const asked = new Promise<"asked">((resolve) => {
@@ -168,6 +185,7 @@ async function taskHostOf({ directory, config, logger }: Serving, nodeId: string
     directory: tasks,
     command: selfCommand(
       ...["task-host", "--dir", tasks, "--node", nodeId, "--driver", choice],
+      ...["--min-free", String(config.minFreeBytes)],
       ...(plainAllowed ? ["--allow-plain"] : []),
     ),
     logger,

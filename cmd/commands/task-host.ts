@@ -11,6 +11,7 @@ export const taskHost = command({
     dir: { type: "string", valueHint: "DIR", description: "Where tasks and their output are kept" },
     node: { type: "string", valueHint: "NODE", description: "The node it belongs to" },
     driver: { type: "string", valueHint: "NAME", description: "auto, docker, process or plain" },
+    "min-free": { type: "string", valueHint: "BYTES", description: "Keep no output below this" },
     "allow-plain": { type: "boolean", description: "Jobs may run without a sandbox" },
   },
   hidden: true,
@@ -25,6 +26,7 @@ export const taskHost = command({
       directory,
       nodeId,
       driver,
+      minFreeBytes: invocation.integer("min-free", 0, Number.MAX_SAFE_INTEGER) ?? 0,
       plainAllowed: invocation.isSet("allow-plain"),
       version: VERSION,
     });

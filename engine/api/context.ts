@@ -27,6 +27,8 @@ export type ApiDeps = {
     readonly timers: Timers;
     readonly logger: Logger;
   };
+  /** Null while there is room on this node's disk; else one sentence: no new jobs are taken. */
+  readonly diskShortage: () => string | null;
   /** What people should know about this node, one sentence each. */
   readonly warnings: () => readonly string[];
   /** Told of every exception that is nobody's expected failure: the node stops. */

@@ -119,7 +119,9 @@ export class DigestCache {
       {
         principal: formatPrincipal({ kind: "node", nodeId: this.#deps.nodeId }),
         method: ClusterService.getDigest.path,
-        request: new Uint8Array(0),
+        request: ClusterService.getDigest.requestSerialize({
+          lowDisk: this.#deps.diskShortage() !== null,
+        }),
         timeoutMillis: POLL_MILLIS,
       },
       (answer) => {

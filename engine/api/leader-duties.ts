@@ -21,6 +21,8 @@ export interface LeaderDuties {
   register(node: RegisterNode, done: Done<Index, NlError>): void;
   /** Empty while this node does not lead. */
   hearings(): ReadonlyMap<NodeId, NodeHearing>;
+  /** What another server says of the room on its disk. */
+  hearDisk(nodeId: NodeId, isLow: boolean): void;
   /** One sentence; empty when the job does not wait or the reason is not known (yet). */
   waitingFor(jobId: JobId): string;
 }

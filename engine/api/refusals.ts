@@ -32,8 +32,13 @@ export const overloaded = (): NlError =>
     RETRY_SOON_MILLIS,
   );
 
+/** Why something is not in the log. Low on disk: it had no effect. */
+export type Unproposed = ProposeFailure | { readonly kind: "low-disk"; readonly shortage: string };
+
+const RETRY_WHEN_ROOM_MILLIS = 5_000;
+
 /** What a failed proposal means to the one who asked. `subject` says what may still happen. */
-export function proposeError(failure: ProposeFailure, subject: string): NlError {
+export function proposeError(failure: Unproposed, subject: string): NlError {
   switch (failure.kind) {
     case "not-leader":
     case "transferring":
@@ -41,6 +46,13 @@ export function proposeError(failure: ProposeFailure, subject: string): NlError 
       return noLeader();
     case "overloaded":
       return overloaded();
+    case "low-disk":
+      return nlError(
+        "low_disk",
+        failure.shortage,
+        "nothing was done; make room there, then try again",
+        RETRY_WHEN_ROOM_MILLIS,
+      );
     case "too-large":
       return nlError("too_large", `${subject} does not fit into one log entry`, "make it smaller");
     case "indefinite":

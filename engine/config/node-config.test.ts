@@ -24,6 +24,7 @@ describe("node config", () => {
     ["suspectMillis", { suspectMillis: 3_000 }],
     ["leaseKillMillis", { leaseKillMillis: 15_000 }],
     ["lostMillis", { lostMillis: 29_000 }],
+    ["minFreeBytes", { minFreeBytes: -1 }],
     ["slots", { slots: 0 }],
     ["snapshots", { snapshots: { ...base.snapshots, entries: 99 } }],
     ["snapshots", { snapshots: { ...base.snapshots, logBytes: 0 } }],

@@ -19,6 +19,8 @@ export type NodeConfig = {
   /** Without an answered heartbeat: TERM, then KILL, counted from when it was sent. */
   readonly leaseMillis: number;
   readonly leaseKillMillis: number;
+  /** With less room on its disk, a node takes no new jobs and keeps no new output. */
+  readonly minFreeBytes: number;
   /** Tasks at a time on this node. */
   readonly slots: number;
   readonly drivers: DriverPolicy;
@@ -69,6 +71,7 @@ export function defaultNodeConfig(machine: {
     lostMillis: 30_000,
     leaseMillis: 15_000,
     leaseKillMillis: 25_000,
+    minFreeBytes: 512 * 1024 * 1024,
     slots: SLOTS_PER_CORE * machine.cores,
     snapshots: { entries: 100_000, logBytes: 64 * 1024 * 1024, keepEntries: 10_000 },
     drivers: { choice: "auto", plainAllowed: machine.profile === "development" },
@@ -155,6 +158,11 @@ const RULES: readonly Rule[] = [
     message: ({ lostMillis, leaseKillMillis }) =>
       `lostMillis ${lostMillis} must be at least ${FENCING_MARGIN} × leaseKillMillis ` +
       `${leaseKillMillis}: a lost node's tasks must be gone before they run again elsewhere`,
+  },
+  {
+    field: "minFreeBytes",
+    holds: ({ minFreeBytes }) => Number.isSafeInteger(minFreeBytes) && minFreeBytes >= 0,
+    message: ({ minFreeBytes }) => `minFreeBytes ${minFreeBytes} must be zero or more whole bytes`,
   },
   {
     field: "slots",

@@ -13,6 +13,7 @@ type Led = { readonly node: FakeNode; readonly duties: LeaderDuties };
 /** Leaders' duties without executors: the tests are the workers. */
 class LedCluster extends FakeCluster {
   readonly led: readonly Led[];
+  readonly lowOnDisk = new Set<NodeId>();
 
   constructor(size: number) {
     super(size);
@@ -21,7 +22,8 @@ class LedCluster extends FakeCluster {
       const { replica, nodeId } = node;
       const logger = { log: () => {} };
       const settings = LEADER_DEFAULTS;
-      const options = { nodeId, replica, clock, timers, random, logger, settings };
+      const isDiskLow = () => this.lowOnDisk.has(nodeId);
+      const options = { nodeId, replica, clock, timers, random, logger, settings, isDiskLow };
       return { node, duties: createLeaderDuties(options) };
     });
     this.start();
@@ -289,6 +291,46 @@ describe("reports", () => {
     cluster.world.advance(20);
 
     expect(codes).toEqual(["no_leader"]);
+  });
+});
+
+describe("a leader that is low on disk (S17)", () => {
+  const hearAll = (cluster: LedCluster, isLow: (nodeId: NodeId) => boolean): void => {
+    const { duties, node } = cluster.leading();
+    for (const { nodeId } of cluster.nodes) {
+      if (nodeId !== node.nodeId) duties.hearDisk(nodeId, isLow(nodeId));
+    }
+  };
+
+  test("hands leadership to a node that has room", () => {
+    const cluster = new LedCluster(3);
+    const { duties, node } = cluster.leading();
+    const others = cluster.nodes.filter(({ nodeId }) => nodeId !== node.nodeId);
+    hearAll(cluster, (nodeId) => nodeId === others[0]?.nodeId);
+
+    cluster.lowOnDisk.add(node.nodeId);
+    duties.considerHandOver();
+    cluster.world.advance(200);
+
+    expect(cluster.leader().nodeId).toBe(others[1]?.nodeId as NodeId);
+  });
+
+  test("leads on while no other is known to have room, and goes once one has", () => {
+    const cluster = new LedCluster(3);
+    const { duties, node } = cluster.leading();
+    cluster.lowOnDisk.add(node.nodeId);
+    duties.considerHandOver();
+    cluster.world.advance(200);
+    const unheard = cluster.leader().nodeId;
+    hearAll(cluster, () => true);
+    cluster.world.advance(3_000);
+    const allLow = cluster.leader().nodeId;
+
+    hearAll(cluster, () => false);
+    cluster.world.advance(2_000);
+
+    expect([unheard, allLow]).toEqual([node.nodeId, node.nodeId]);
+    expect(cluster.leader().nodeId).not.toBe(node.nodeId);
   });
 });
 

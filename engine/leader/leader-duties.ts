@@ -8,6 +8,7 @@ import type { Fact } from "../state/fact.ts";
 import { HandOver } from "./hand-over.ts";
 import { Heartbeats, noLeader } from "./heartbeats.ts";
 import { type LeaderDutiesOptions, Leadership } from "./leadership.ts";
+import { NodeDisks } from "./node-disks.ts";
 import { PlaceWork } from "./place-work.ts";
 import { proposeError, registrationError } from "./propose-error.ts";
 import { ReportBatcher } from "./report-batcher.ts";
@@ -33,6 +34,9 @@ export interface LeaderDuties {
   report(reports: readonly AttemptReport[], done: Done<Index, NlError>): void;
   register(node: RegisterNode, done: Done<Index, NlError>): void;
   hearings(): ReadonlyMap<NodeId, NodeHearing>;
+  /** What a node says of its disk; `considerHandOver` when this node's own has changed. */
+  hearDisk(nodeId: NodeId, isLow: boolean): void;
+  considerHandOver(): void;
   /** One sentence; empty when the job does not wait, or this node does not lead. */
   waitingFor(jobId: JobId): string;
   stop(): void;
@@ -47,6 +51,7 @@ export function createLeaderDuties(options: LeaderDutiesOptions): LeaderDuties {
 type Duties = {
   readonly leadership: Leadership;
   readonly nodes: WatchNodes;
+  readonly disks: NodeDisks;
   readonly heartbeats: Heartbeats;
   readonly reports: ReportBatcher;
   readonly placing: PlaceWork;
@@ -117,6 +122,15 @@ class RunningDuties implements LeaderDuties {
     return hearings;
   }
 
+  hearDisk(nodeId: NodeId, isLow: boolean): void {
+    this.#duties?.disks.hear(nodeId, isLow);
+  }
+
+  considerHandOver(): void {
+    this.#duties?.placing.planSoon();
+    this.#duties?.handOver.consider();
+  }
+
   waitingFor(jobId: JobId): string {
     return this.#duties?.placing.waitingFor(jobId) ?? "";
   }
@@ -125,11 +139,16 @@ class RunningDuties implements LeaderDuties {
     this.#end();
     const leadership = new Leadership(term, this.#options);
     const nodes = new WatchNodes(leadership, () => placing.planSoon());
-    const placing = new PlaceWork(leadership, () => nodes.suspects);
+    const disks = new NodeDisks(() => placing.planSoon());
+    const { nodeId, isDiskLow } = this.#options;
+    const placing = new PlaceWork(leadership, () => ({
+      suspects: nodes.suspects,
+      lowOnDisk: isDiskLow() ? new Set([...disks.low, nodeId]) : disks.low,
+    }));
     const heartbeats = new Heartbeats(leadership, nodes);
     const reports = new ReportBatcher(leadership);
-    const handOver = new HandOver(leadership, nodes);
-    this.#duties = { leadership, nodes, heartbeats, reports, placing, handOver };
+    const handOver = new HandOver(leadership, nodes, disks);
+    this.#duties = { leadership, nodes, disks, heartbeats, reports, placing, handOver };
   }
 
   #end(): void {

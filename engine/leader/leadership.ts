@@ -15,6 +15,8 @@ export type LeaderDutiesOptions = {
   readonly random: Random;
   readonly logger: Logger;
   readonly settings: LeaderSettings;
+  /** This node has too little room on its disk: it leads only while nobody else can. */
+  readonly isDiskLow: () => boolean;
 };
 
 /**

@@ -1,6 +1,6 @@
-import type { JobId, NodeId, UnixMillis } from "../lib/ids.ts";
+import type { JobId, UnixMillis } from "../lib/ids.ts";
 import { SteadyTime } from "../lib/steady-time.ts";
-import { PLAN_LIMITS, type Plan, plan } from "../scheduler/plan.ts";
+import { PLAN_LIMITS, type Plan, type PlanInput, plan } from "../scheduler/plan.ts";
 import type { Policy } from "../scheduler/ranking.ts";
 import { whyWaiting } from "../scheduler/why-waiting.ts";
 import type { Assignment } from "../state/command.ts";
@@ -9,6 +9,9 @@ import type { Leadership } from "./leadership.ts";
 
 const POLICY: Policy = "least-loaded";
 const NOTHING: readonly Assignment[] = [];
+
+/** Nodes that get no new work for what the log does not show. */
+type Unfit = Pick<PlanInput, "suspects" | "lowOnDisk">;
 
 /** A timer may not be set further ahead than this; it is only set again then. */
 const DUE_MILLIS_MAX = 60_000;
@@ -19,16 +22,16 @@ const DUE_MILLIS_MAX = 60_000;
  */
 export class PlaceWork {
   readonly #leadership: Leadership;
-  readonly #suspects: () => ReadonlySet<NodeId>;
+  readonly #unfit: () => Unfit;
   readonly #time: SteadyTime;
   #inFlight = NOTHING;
   #isPlanDue = false;
   #isDirty = false;
   #cancelDue: () => void = () => {};
 
-  constructor(leadership: Leadership, suspects: () => ReadonlySet<NodeId>) {
+  constructor(leadership: Leadership, unfit: () => Unfit) {
     this.#leadership = leadership;
-    this.#suspects = suspects;
+    this.#unfit = unfit;
     const { clock } = leadership.options;
     this.#time = new SteadyTime(clock.now(), clock.monotonicMillis());
     this.planSoon();
@@ -48,7 +51,7 @@ export class PlaceWork {
   /** One sentence; empty when the job does not wait. */
   waitingFor(jobId: JobId): string {
     const { view } = this.#leadership.options.replica;
-    const input = { view, now: this.#now(), suspects: this.#suspects(), inFlight: this.#inFlight };
+    const input = { view, now: this.#now(), ...this.#unfit(), inFlight: this.#inFlight };
     return whyWaiting(input, jobId)?.sentence ?? "";
   }
 
@@ -59,7 +62,7 @@ export class PlaceWork {
     const made = plan({
       view: this.#leadership.options.replica.view,
       now: this.#now(),
-      suspects: this.#suspects(),
+      ...this.#unfit(),
       inFlight: NOTHING,
       policy: POLICY,
       limits: PLAN_LIMITS,

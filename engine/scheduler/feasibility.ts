@@ -2,7 +2,9 @@ import type { Demand, Room } from "./room.ts";
 
 /** Why a job cannot start on a node now. The first three groups end by an event, not by waiting. */
 export type Obstacle =
-  | { readonly kind: "unregistered" | "lost" | "suspect" | "draining" | "not-a-worker" }
+  | {
+      readonly kind: "unregistered" | "lost" | "suspect" | "draining" | "not-a-worker" | "low-disk";
+    }
   | { readonly kind: "no-driver"; readonly drivers: readonly string[] }
   | { readonly kind: "too-small"; readonly missing: Missing }
   | { readonly kind: "full"; readonly missing: Missing }
@@ -35,6 +37,7 @@ export function lastingObstacle(room: Room, demand: Demand): Obstacle | null {
   if (node.liveness === "lost") return { kind: "lost" };
   if (room.isSuspect) return { kind: "suspect" };
   if (node.drain !== null) return { kind: "draining" };
+  if (room.isLowOnDisk) return { kind: "low-disk" };
   if (!hasDriver(room, demand)) return { kind: "no-driver", drivers: demand.drivers };
   const missing = missingFrom(demand, node);
   return missing === null ? null : { kind: "too-small", missing };

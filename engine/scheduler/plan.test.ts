@@ -14,6 +14,7 @@ const planFor = (cluster: TestCluster, change: Partial<PlanInput> = {}): Plan =>
     view: cluster.state,
     now: cluster.now,
     suspects: new Set(),
+    lowOnDisk: new Set(),
     inFlight: [],
     policy: "least-loaded",
     limits: PLAN_LIMITS,
@@ -85,15 +86,16 @@ describe("plan: where", () => {
     expect(placed(planFor(cluster))).toEqual(["1.1 n2"]);
   });
 
-  test("S10: draining, lost and suspect nodes get no new work", () => {
-    const cluster = clusterOf({}, {}, {}, {});
+  test("draining, lost and suspect nodes (S10), and those low on disk (S17), get no new work", () => {
+    const cluster = clusterOf({}, {}, {}, {}, {});
     cluster.run({ kind: "drain-node", nodeId: node(1), deadlineMillis: 1_000, message: "" });
     cluster.mark(2, "lost");
     cluster.submit(1);
 
-    const made = planFor(cluster, { suspects: new Set([node(3)]) });
+    const suspects = new Set([node(3)]);
+    const made = planFor(cluster, { suspects, lowOnDisk: new Set([node(4)]) });
 
-    expect(placed(made)).toEqual(["1.1 n4"]);
+    expect(placed(made)).toEqual(["1.1 n5"]);
   });
 
   test.each<[Partial<JobSpec>, readonly string[]]>([
@@ -337,18 +339,28 @@ describe("plan: every cluster", () => {
 describe("why a job waits", () => {
   const ask = (cluster: TestCluster, number: number, change: Partial<PlanInput> = {}) =>
     whyWaiting(
-      { view: cluster.state, now: cluster.now, suspects: new Set(), inFlight: [], ...change },
+      {
+        view: cluster.state,
+        now: cluster.now,
+        suspects: new Set(),
+        lowOnDisk: new Set(),
+        inFlight: [],
+        ...change,
+      },
       job(number),
     );
 
   test("every node says what is in the way there", () => {
-    const cluster = clusterOf({ slots: 1 }, {}, {}, {}, { cpuMillis: 100 }, { drivers: ["plain"] });
+    const cluster = clusterOf(
+      ...[{ slots: 1 }, {}, {}, {}, { cpuMillis: 100 }, { drivers: ["plain"] }, {}],
+    );
     cluster.start(1, {}, 1);
     cluster.run({ kind: "drain-node", nodeId: node(2), deadlineMillis: 1_000, message: "" });
     cluster.mark(3, "lost");
     cluster.submit(2, { image: "alpine" });
 
-    const waiting = ask(cluster, 2, { suspects: new Set([node(4)]) });
+    const suspects = new Set([node(4)]);
+    const waiting = ask(cluster, 2, { suspects, lowOnDisk: new Set([node(7)]) });
 
     expect(waiting).toEqual({
       sentence: "it waits for running work to end",
@@ -359,6 +371,7 @@ describe("why a job waits", () => {
         { nodeId: node(4), reason: "has been silent for some seconds" },
         { nodeId: node(5), reason: "is too small: it lacks 0.4 cpu" },
         { nodeId: node(6), reason: "has none of the drivers docker" },
+        { nodeId: node(7), reason: "has too little room on its disk" },
       ],
     });
   });

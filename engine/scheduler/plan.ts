@@ -12,6 +12,8 @@ export type PlanInput = {
   readonly now: UnixMillis;
   /** Nodes silent for so long that they get no new work. */
   readonly suspects: ReadonlySet<NodeId>;
+  /** Nodes with so little room on their disk that they get no new work. */
+  readonly lowOnDisk: ReadonlySet<NodeId>;
   /** Proposed and not applied yet: their room is taken, their jobs are left alone. */
   readonly inFlight: readonly Assignment[];
   readonly policy: Policy;

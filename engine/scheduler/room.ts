@@ -16,6 +16,7 @@ export type Demand = {
 export type Room = {
   readonly node: NodeRecord;
   readonly isSuspect: boolean;
+  readonly isLowOnDisk: boolean;
   freeSlots: number;
   freeCpuMillis: number;
   freeMemoryBytes: number;
@@ -41,11 +42,16 @@ function driversFor(driver: "auto" | "docker" | "process" | "plain", image: stri
 export function roomsOf(input: {
   readonly view: ClusterView;
   readonly suspects: ReadonlySet<NodeId>;
+  readonly lowOnDisk: ReadonlySet<NodeId>;
   readonly inFlight: readonly Assignment[];
 }): readonly Room[] {
-  const { view, suspects, inFlight } = input;
+  const { view, suspects, lowOnDisk, inFlight } = input;
   const nodes = [...view.nodes.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-  const rooms = nodes.map((node) => emptyRoom(node, suspects.has(node.id)));
+  const rooms = nodes.map((node) => ({
+    ...emptyRoom(node),
+    isSuspect: suspects.has(node.id),
+    isLowOnDisk: lowOnDisk.has(node.id),
+  }));
   for (const room of rooms) {
     for (const { jobId } of view.liveAttempts(room.node.id)) {
       const job = view.jobs.get(jobId);
@@ -62,9 +68,8 @@ export function roomsOf(input: {
   return rooms;
 }
 
-const emptyRoom = (node: NodeRecord, isSuspect: boolean): Room => ({
+const emptyRoom = (node: NodeRecord): Omit<Room, "isSuspect" | "isLowOnDisk"> => ({
   node,
-  isSuspect,
   freeSlots: node.slots,
   freeCpuMillis: node.cpuMillis,
   freeMemoryBytes: node.memoryBytes,

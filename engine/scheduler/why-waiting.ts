@@ -19,6 +19,7 @@ export function whyWaiting(
     readonly view: ClusterView;
     readonly now: UnixMillis;
     readonly suspects: ReadonlySet<NodeId>;
+    readonly lowOnDisk: ReadonlySet<NodeId>;
     readonly inFlight: readonly Assignment[];
   },
   jobId: JobId,
@@ -67,6 +68,8 @@ function reasonFor(obstacle: Obstacle): string {
       return "is lost";
     case "suspect":
       return "has been silent for some seconds";
+    case "low-disk":
+      return "has too little room on its disk";
     case "draining":
       return "is draining";
     case "no-driver":

@@ -12,6 +12,8 @@ export const nodeFiles = (directory: string) => ({
   pid: join(directory, "log.pid"),
   mark: join(directory, "mark"),
   snapshots: join(directory, "snapshots"),
+  /** Room that is set aside for the day when the disk is full. */
+  ballast: join(directory, "ballast"),
 });
 
 export const FILE_MODE = 0o600;

@@ -14,6 +14,7 @@ import { hostKeyOf } from "./host-key.ts";
 import { type HostLock, lockFolder } from "./host-lock.ts";
 import { Journal } from "./journal.ts";
 import { LeaseFile } from "./lease-file.ts";
+import { outputRoom } from "./output-room.ts";
 import { socketAddress, socketFile } from "./socket-path.ts";
 import { removeHostFile, writeHostFile } from "./task-host-file.ts";
 import { TaskHostServer } from "./task-host-server.ts";
@@ -25,6 +26,8 @@ export type TaskHostOptions = {
   readonly nodeId: string;
   readonly driver: DriverChoice;
   readonly plainAllowed: boolean;
+  /** With less room on its disk, new output is not kept. */
+  readonly minFreeBytes: number;
   readonly version: string;
   /** Without tasks and without an agent the host ends itself after this. */
   readonly idleMillis?: number;
@@ -70,7 +73,8 @@ async function serve({ options, folder, lock, journal }: Serving): Promise<numbe
   leaveParentCgroup(hostKey);
   const ladder = ladderOf(options, { folder, hostKey, cgroups });
   const leaseFile = new LeaseFile(join(folder, "lease.json"));
-  const tasks = new Tasks({ folder, journal, ladder, leaseFile });
+  const hasRoom = outputRoom(folder, options.minFreeBytes);
+  const tasks = new Tasks({ folder, journal, ladder, leaseFile, hasRoom });
   tasks.recover();
   collectWhenIdle(tasks);
   const { ended, end } = ending();

@@ -29,7 +29,8 @@ beforeEach(async () => {
   if (!journal.ok) throw new Error(journal.error.detail);
   const ladder = new DriverLadder([], { choice: "plain", plainAllowed: true });
   const leaseFile = new LeaseFile(join(folder, "lease.json"));
-  const tasks = new UnreadableTasks({ folder, journal: journal.value, ladder, leaseFile });
+  const parts = { folder, journal: journal.value, ladder, leaseFile };
+  const tasks = new UnreadableTasks({ ...parts, hasRoom: () => true });
   server = new TaskHostServer({
     version: "test",
     nodeId: "n1",

@@ -21,7 +21,13 @@ test("a task whose folder cannot be made is refused, so that its attempt can be 
   if (!journal.ok) throw new Error(journal.error.detail);
   const ladder = new DriverLadder([], { choice: "plain", plainAllowed: true });
   const leaseFile = new LeaseFile(join(folder, "lease.json"));
-  const tasks = new Tasks({ folder, journal: journal.value, ladder, leaseFile });
+  const tasks = new Tasks({
+    folder,
+    journal: journal.value,
+    ladder,
+    leaseFile,
+    hasRoom: () => true,
+  });
   tasks.renew({ sentAtBootMillis: bootMillis(), termAfterMillis: 9_000, killAfterMillis: 9_000 });
   writeFileSync(join(folder, "tasks"), "in the way");
   const spec = { ...SPEC_DEFAULTS, name: "", command: ["x"], image: "", env: {}, labels: {} };

@@ -29,6 +29,8 @@ type Options = {
   readonly journal: Journal;
   readonly ladder: DriverLadder;
   readonly leaseFile: LeaseFile;
+  /** False while new output of tasks is only counted, not kept. */
+  readonly hasRoom: () => boolean;
 };
 
 /** Every task of this machine, live or finished and not yet removed. */
@@ -163,7 +165,8 @@ export class Tasks {
   #create(request: TaskRequest): Task {
     const folder = this.#folderOf(request.attemptId);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const output = new TaskOutput(join(folder, "output"), request.spec.outputKeepBytes);
+    const keepBytes = request.spec.outputKeepBytes;
+    const output = new TaskOutput(join(folder, "output"), keepBytes, this.#options.hasRoom);
     const task: Task = new Task({ request, folder, output, world: this.#worldOf(() => task) });
     this.#entries.set(request.attemptId, { kind: "live", task });
     return task;

@@ -7,6 +7,7 @@ import type { NlError } from "../../engine/lib/error-code.ts";
 import type { Result } from "../../engine/lib/result.ts";
 import { type RunningNode, startNode } from "../../engine/node.ts";
 import { openNode } from "../../engine/open-node.ts";
+import { AMPLE_DISK } from "../../engine/storage/disk-watch.ts";
 import { flipped } from "../support/harm.ts";
 import { type Draw, seeded } from "../support/seeded.ts";
 import { newJob } from "./harness/jobs.ts";
@@ -66,6 +67,9 @@ const FILES = [
   "certs/node.pem",
   "certs/node-key.pem",
 ];
+
+/** Only ever written, or only there. */
+const UNREAD = ["nl.log", "ballast"];
 
 describe(`${FLIPS} flipped bits with the whole node`, () => {
   test("are tried in every file of its directory", () => {
@@ -155,6 +159,7 @@ async function start(): Promise<Result<RunningNode, NlError>> {
   if (!opened.ok) return opened;
   return startNode({
     ...opened.value,
+    disk: AMPLE_DISK,
     worker: null,
     config: defaultNodeConfig({ cores: 2, profile: "development" }),
     version: "0.0.0-test",
@@ -211,5 +216,5 @@ function filesUnder(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true, recursive: true })
     .filter((found) => found.isFile())
     .map((found) => join(found.parentPath, found.name).slice(folder.length + 1))
-    .filter((name) => name !== "nl.log");
+    .filter((name) => !UNREAD.includes(name));
 }

@@ -10,6 +10,7 @@ process.exit(
     nodeId: "n1",
     driver: driver as DriverChoice,
     plainAllowed: true,
+    minFreeBytes: 0,
     version: "test",
     idleMillis: Number(idleMillis),
   }),

@@ -6,6 +6,7 @@ import { decodeSpec, encodeSpec } from "../../state/spec-codec.ts";
 import { FakeNode } from "../testing/fake-node.ts";
 import { specOf, value } from "../testing/live-cluster.ts";
 import { admitSpec } from "./admit-spec.ts";
+import { cancelJob } from "./cancel-job.ts";
 import { getJob, waitJob } from "./get-job.ts";
 import { listJobs } from "./list-jobs.ts";
 import { getDigest } from "./status.ts";
@@ -168,15 +169,44 @@ describe("a wait", () => {
   });
 });
 
+describe("a leader that is low on disk (S17)", () => {
+  const shortage = "only 3 MiB are free on the disk of /data: it takes no new jobs";
+
+  test("refuses new jobs with a sentence and a time to wait, and nothing of it happened", async () => {
+    const node = new FakeNode();
+    const context = { ...node.context, diskShortage: () => shortage };
+    const job = { jobId: id(1), spec: encodeSpec(specOf("true")) };
+
+    const one = await node.settle(submitJob(context, node.caller, job));
+    const many = await node.settle(submitJobs(context, node.caller, [job]));
+
+    const refusal = { code: "low_disk", message: shortage, retryAfterMillis: 5_000 };
+    expect(one).toMatchObject({ ok: false, error: refusal });
+    expect(many).toMatchObject({ ok: true, value: { outcomes: [{ failure: refusal }] } });
+    expect(context.replica.view.jobs.size).toBe(0);
+  });
+
+  test("still lets work end: a cancel goes through", async () => {
+    const node = new FakeNode();
+    const job = { jobId: id(1), spec: encodeSpec(specOf("true")) };
+    await node.settle(submitJob(node.context, node.caller, job));
+    const context = { ...node.context, diskShortage: () => shortage };
+
+    const cancelled = await node.settle(cancelJob(context, node.caller, { jobId: job.jobId }));
+
+    expect(cancelled.ok).toBe(true);
+  });
+});
+
 describe("what the leader tells the other servers", () => {
   test("S6: comes from a leader only that a quorum still follows: its age is counted from it", async () => {
     const node = new FakeNode({ size: 3 });
     const { cluster, context, caller } = node;
     cluster.world.advance(500);
-    const before = await node.settle(getDigest(context, caller, {}));
+    const before = await node.settle(getDigest(context, caller, { lowDisk: false }));
 
     cluster.network.cut(cluster.leader().peerId);
-    const after = await node.settle(getDigest(context, caller, {}));
+    const after = await node.settle(getDigest(context, caller, { lowDisk: false }));
 
     expect(before.ok).toBe(true);
     expect(after).toMatchObject({ ok: false, error: { code: "no_leader" } });

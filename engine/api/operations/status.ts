@@ -33,9 +33,11 @@ export function getStatus(
 export async function getDigest(
   context: ApiContext,
   caller: Caller,
-  _request: GetDigestRequest,
+  request: GetDigestRequest,
 ): Promise<Result<Digest, NlError>> {
   if (!context.leadership.leads) return err(noLeader());
+  const { principal } = caller;
+  if (principal.kind === "node") context.duties.hearDisk(principal.nodeId, request.lowDisk);
   const confirmed = await readView(context, caller, false);
   if (!confirmed.ok) return confirmed;
   if (!context.leadership.leads) return err(noLeader());

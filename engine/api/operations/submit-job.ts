@@ -7,12 +7,12 @@ import { assert } from "../../lib/assert.ts";
 import type { NlError } from "../../lib/error-code.ts";
 import { isJobId, type JobId } from "../../lib/ids.ts";
 import { err, ok, type Result } from "../../lib/result.ts";
-import type { Applied, ProposeFailure } from "../../replica/replica.ts";
+import type { Applied } from "../../replica/replica.ts";
 import type { Outcome, SubmittedJob } from "../../state/command.ts";
 import type { Caller } from "../caller.ts";
 import type { ApiContext } from "../context.ts";
 import type { Submission } from "../messages/submission.ts";
-import { overloaded, proposeError, refusalError } from "../refusals.ts";
+import { overloaded, proposeError, refusalError, type Unproposed } from "../refusals.ts";
 import { admitSpec } from "./admit-spec.ts";
 import { propose, proposeOne } from "./propose.ts";
 import { notAnId } from "./resolve-job.ts";
@@ -96,7 +96,7 @@ export async function submitEntry(
   context: ApiContext,
   caller: Caller,
   entry: readonly { readonly job: SubmittedJob }[],
-): Promise<Result<Applied, ProposeFailure>> {
+): Promise<Result<Applied, Unproposed>> {
   const jobs = entry.map((slot) => slot.job);
   for (;;) {
     const applied = await propose(context, caller, { kind: "submit-jobs", jobs });
@@ -130,7 +130,7 @@ export function admitJob(request: Submission): Result<SubmittedJob, NlError> {
 /** The answer to the `i`-th job of an entry. */
 export function outcomeMessage(
   job: SubmittedJob,
-  applied: Result<Applied, ProposeFailure>,
+  applied: Result<Applied, Unproposed>,
   i: number,
 ): SubmitOutcome {
   if (!applied.ok) {

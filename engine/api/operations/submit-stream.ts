@@ -5,7 +5,7 @@ import {
 } from "../../../proto/gen/nl/v1/jobs.ts";
 import type { NlError } from "../../lib/error-code.ts";
 import type { Result } from "../../lib/result.ts";
-import type { Applied, ProposeFailure } from "../../replica/replica.ts";
+import type { Applied } from "../../replica/replica.ts";
 import type { SubmittedJob } from "../../state/command.ts";
 import type { Caller } from "../caller.ts";
 import type { ApiContext } from "../context.ts";
@@ -14,6 +14,7 @@ import {
   type Submission,
   writeSubmissions,
 } from "../messages/submission.ts";
+import type { Unproposed } from "../refusals.ts";
 import { callAtLeader } from "./at-leader.ts";
 import type { Method } from "./method.ts";
 import { LEADER_POLL_MILLIS, LEADER_WAIT_MILLIS } from "./read.ts";
@@ -248,7 +249,7 @@ async function submitWhereverLeaderIs(
   }
 }
 
-const hadNoLeader = (applied: Result<Applied, ProposeFailure>): boolean =>
+const hadNoLeader = (applied: Result<Applied, Unproposed>): boolean =>
   !applied.ok &&
   (applied.error.kind === "not-leader" ||
     applied.error.kind === "transferring" ||

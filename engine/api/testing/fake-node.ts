@@ -40,6 +40,7 @@ export class FakeNode {
         report: (_reports, done) => done(err(nlError("no_leader", "no duties here"))),
         register: (_node, done) => done(err(nlError("no_leader", "no duties here"))),
         hearings: () => new Map(),
+        hearDisk: () => {},
         waitingFor: () => "no node has room",
       },
       leaderLink: {
@@ -51,6 +52,7 @@ export class FakeNode {
       outputLink: { read: () => none() },
       outputReader: { read: () => none() },
       platform: { clock, timers, logger: { log: () => {} } },
+      diskShortage: () => null,
       warnings: () => [],
       onBug: (bug) => {
         throw bug;

@@ -15,6 +15,7 @@ import {
   issueNodeCertificate,
 } from "../../security/certificates.ts";
 import type { Role } from "../../security/identity.ts";
+import { AMPLE_DISK } from "../../storage/disk-watch.ts";
 import { MemoryLogStore } from "../../storage/memory-log-store.ts";
 import { MemorySnapshots, snapshotMemory } from "../../storage/memory-snapshots.ts";
 import { FakeTaskHost } from "./fake-task-host.ts";
@@ -69,6 +70,7 @@ export class LiveCluster {
         tls: { ...value(leaf), caPem: cluster.authority.certificatePem },
         logStore: new MemoryLogStore({ timers, snapshot: fresh.snapshot }),
         snapshots: new MemorySnapshots(timers, snapshots),
+        disk: AMPLE_DISK,
         worker: tasks,
         config: {
           ...defaultNodeConfig({ cores: 2, profile: "development" }),

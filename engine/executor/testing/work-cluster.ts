@@ -103,7 +103,8 @@ export class WorkCluster extends FakeCluster {
     const { replica, nodeId } = node;
     const logger = { log: () => {} };
     const options = { nodeId, replica, clock, timers, random, logger };
-    const duties = createLeaderDuties({ ...options, settings: LEADER_DEFAULTS });
+    const settings = LEADER_DEFAULTS;
+    const duties = createLeaderDuties({ ...options, settings, isDiskLow: () => false });
     return { ...node, host, duties, executor: this.#createExecutor(node, host), isLinked: true };
   }
 

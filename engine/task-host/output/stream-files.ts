@@ -13,13 +13,19 @@ export class StreamFiles {
   /** Bytes the task has written to this stream, kept or not. */
   totalBytes = 0;
   readonly #keepBytes: number;
+  readonly #hasRoom: () => boolean;
   readonly #head: FrameFile;
   /** The one being filled comes last. */
   #tails: readonly [FrameFile, FrameFile];
 
-  constructor(folder: string, stream: OutputStream, keepBytes: number) {
+  constructor(
+    folder: string,
+    stream: OutputStream,
+    options: { readonly keepBytes: number; readonly hasRoom: () => boolean },
+  ) {
     this.stream = stream;
-    this.#keepBytes = keepBytes;
+    this.#keepBytes = options.keepBytes;
+    this.#hasRoom = options.hasRoom;
     this.#head = new FrameFile(join(folder, `${stream}.head`), 0);
     this.#tails = [
       new FrameFile(join(folder, `${stream}.tail-1`), 1),
@@ -29,7 +35,7 @@ export class StreamFiles {
 
   /** `offset`: position of the first byte in the attempt's one sequence. */
   write(offset: number, bytes: Uint8Array): void {
-    let done = 0;
+    let done = this.#hasRoom() ? 0 : bytes.length;
     while (done < bytes.length) {
       const { file, room } = this.#target();
       const length = Math.min(room, bytes.length - done, FRAME_BYTES_MAX);

@@ -112,6 +112,23 @@ test("a follower that is overtaken goes on with the oldest that is left", async 
   expect(rest.some(({ skippedBytes }) => skippedBytes > 0)).toBe(true);
 });
 
+test("counts what a disk without room does not keep, and says so", async () => {
+  let hasRoom = true;
+  const output = new TaskOutput(folder, 100, () => hasRoom);
+  output.write("stdout", bytes("kept "));
+  hasRoom = false;
+  output.write("stdout", bytes("lost "));
+  hasRoom = true;
+  output.write("stdout", bytes("kept again"));
+  output.complete();
+
+  const chunks = await collect(output.read(all));
+
+  expect(text(chunks)).toEqual(["stdout:kept ", "stdout:kept again", "none:"]);
+  expect(chunks.reduce((sum, { skippedBytes }) => sum + skippedBytes, 0)).toBe(5);
+  expect(output.totals.stdout).toBe(20);
+});
+
 test("ends silently when the reader gives up", async () => {
   const output = new TaskOutput(folder, 10);
   const abort = new AbortController();

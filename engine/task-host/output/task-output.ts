@@ -22,13 +22,16 @@ export class TaskOutput {
   #readers = 0;
   #waiting: (() => void)[] = [];
 
-  /** `keepBytes`: so many first and so many last bytes of each stream are kept. */
-  constructor(folder: string, keepBytes: number) {
+  /**
+   * `keepBytes`: so many first and so many last bytes of each stream are kept. What is written while
+   * the disk has no room is counted only.
+   */
+  constructor(folder: string, keepBytes: number, hasRoom: () => boolean = () => true) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const keep = Math.min(keepBytes, KEPT_BYTES_MAX / 4);
     this.#streams = {
-      stdout: new StreamFiles(folder, "stdout", keep),
-      stderr: new StreamFiles(folder, "stderr", keep),
+      stdout: new StreamFiles(folder, "stdout", { keepBytes: keep, hasRoom }),
+      stderr: new StreamFiles(folder, "stderr", { keepBytes: keep, hasRoom }),
     };
   }
 

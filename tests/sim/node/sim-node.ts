@@ -71,6 +71,7 @@ export class SimNode implements Driver {
       replica: this.replica,
       ...{ clock, timers, random, logger },
       settings: { ...tenth(LEADER_DEFAULTS), reportBatchMillis: 5 },
+      isDiskLow: () => false,
     });
     this.replica.start((started) => {
       if (!started.ok) throw new Error(started.error.detail);

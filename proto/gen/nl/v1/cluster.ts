@@ -108,6 +108,8 @@ export interface JobCounts {
 }
 
 export interface GetDigestRequest {
+  /** The asking node has little room on its disk: it gets no new work, and does not lead if it can. */
+  lowDisk: boolean;
 }
 
 export interface Digest {
@@ -1080,11 +1082,14 @@ export const JobCounts: MessageFns<JobCounts> = {
 };
 
 function createBaseGetDigestRequest(): GetDigestRequest {
-  return {};
+  return { lowDisk: false };
 }
 
 export const GetDigestRequest: MessageFns<GetDigestRequest> = {
-  encode(_: GetDigestRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: GetDigestRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lowDisk !== false) {
+      writer.uint32(8).bool(message.lowDisk);
+    }
     return writer;
   },
 
@@ -1101,6 +1106,14 @@ export const GetDigestRequest: MessageFns<GetDigestRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.lowDisk = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1116,8 +1129,9 @@ export const GetDigestRequest: MessageFns<GetDigestRequest> = {
   create(base?: DeepPartial<GetDigestRequest>): GetDigestRequest {
     return GetDigestRequest.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<GetDigestRequest>): GetDigestRequest {
+  fromPartial(object: DeepPartial<GetDigestRequest>): GetDigestRequest {
     const message = createBaseGetDigestRequest();
+    message.lowDisk = object.lowDisk ?? false;
     return message;
   },
 };
