@@ -18,6 +18,8 @@ const WORDS: OtherWords = {
     watch: "top",
     leader: "cluster status",
     transfer: "transfer-leader",
+    backup: "snapshot save",
+    restore: "snapshot restore",
   },
 };
 
@@ -57,6 +59,14 @@ export const tree = group(
           },
         }),
       "transfer-leader": async () => (await import("./commands/transfer-leader.ts")).transferLeader,
+      snapshot: () =>
+        group({
+          meta: { name: "snapshot", description: "The jobs of a cluster in one file" },
+          subCommands: {
+            inspect: async () => (await import("./commands/snapshot-inspect.ts")).snapshotInspect,
+            restore: async () => (await import("./commands/snapshot-restore.ts")).snapshotRestore,
+          },
+        }),
       certs: () =>
         group({
           meta: { name: "certs", description: "Certificates of nodes and users" },

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { assert } from "./lib/assert.ts";
 import { type NlError, nlError } from "./lib/error-code.ts";
-import type { Index, NodeId, PeerId, Term, UnixMillis } from "./lib/ids.ts";
+import { following, type NodeId, type PeerId, type Term, type UnixMillis } from "./lib/ids.ts";
 import { err, ok, type Result } from "./lib/result.ts";
 import { nodeAddressesPath, nodeAddressesText } from "./node-addresses.ts";
 import type { Clock } from "./platform/clock.ts";
@@ -17,7 +17,8 @@ import {
   issueNodeCertificate,
 } from "./security/certificates.ts";
 import type { Founding } from "./state/command.ts";
-import { createState } from "./state/create-state.ts";
+import { type ClusterState, createState } from "./state/create-state.ts";
+import { refound } from "./state/refound.ts";
 import { encodeState } from "./state/state-walk.ts";
 import { createClusterDirectories, type NewNode } from "./storage/data-directory.ts";
 
@@ -36,11 +37,15 @@ export type NewCluster = {
   /** User name of the administrator's certificate. */
   readonly user: string;
   readonly platform: { readonly clock: Clock; readonly random: Random };
+  /** Jobs to begin with, of another cluster; its state is used up. */
+  readonly saved?: SavedState;
   /** Further files, written before the directory appears: name → content. */
   readonly files: (clusterId: string) => Readonly<Record<string, string>>;
 };
 
-const FOUNDING_INDEX = 1 as Index;
+/** A saved state, and the term of its last entry. */
+type SavedState = { readonly state: ClusterState; readonly term: Term };
+
 const FOUNDING_TERM = 1 as Term;
 
 export const certificateDirectory = (nodeDirectory: string): string => join(nodeDirectory, "certs");
@@ -63,19 +68,20 @@ export async function createCluster(plan: NewCluster): Promise<Result<string, Nl
   };
   const created = await createClusterDirectories({
     directory: plan.directory,
-    nodes: newNodes(founding),
+    nodes: newNodes(founding, plan.saved),
     populate: (staging) => populate(staging, plan, clusterId),
   });
   if (!created.ok) return err(nlError("refused", created.error.detail, "nothing was created"));
   return ok(clusterId);
 }
 
-/** What each founding member starts with: the same snapshot at index 1, its own identity. */
-export function newNodes(founding: Founding): readonly NewNode[] {
-  const snapshotBytes = encodeState(createState(founding));
+/** What each founding member starts with: the same snapshot, its own identity. */
+export function newNodes(founding: Founding, saved?: SavedState): readonly NewNode[] {
+  const state = saved === undefined ? createState(founding) : refound(saved.state, founding);
+  const snapshotBytes = encodeState(state);
   const snapshot: SnapshotMeta = {
-    index: FOUNDING_INDEX,
-    term: FOUNDING_TERM,
+    index: state.appliedIndex,
+    term: saved === undefined ? FOUNDING_TERM : following(saved.term),
     conf: {
       voters: founding.members.map(({ peerId }) => peerId),
       votersOutgoing: [],
@@ -83,7 +89,7 @@ export function newNodes(founding: Founding): readonly NewNode[] {
       learnersNext: [],
       autoLeave: false,
     },
-    id: "founding",
+    id: saved === undefined ? "founding" : "restored",
     bytes: snapshotBytes.length,
     sha256: createHash("sha256").update(snapshotBytes).digest("hex"),
   };

@@ -5,6 +5,7 @@ import { bunClock, bunRandom } from "../../engine/bun-platform.ts";
 import { nlError } from "../../engine/lib/error-code.ts";
 import type { NodeId } from "../../engine/lib/ids.ts";
 import { createCluster } from "../../engine/new-cluster.ts";
+import type { SavedSnapshot } from "../../engine/offline/snapshot-file.ts";
 import type { Invocation } from "../invocation.ts";
 import { NlFailure, orFail } from "../nl-failure.ts";
 import type { Steps } from "../steps.ts";
@@ -25,8 +26,10 @@ export async function foundCluster(options: {
   readonly invocation: Invocation;
   readonly steps: Steps;
   readonly world: World;
+  /** What it begins with, and its name: else it is empty, and "dev". */
+  readonly saved?: SavedSnapshot;
 }): Promise<LocalCluster> {
-  const { root, count, invocation, steps, world } = options;
+  const { root, count, invocation, steps, world, saved } = options;
   checkPlace(root);
   const first = await choosePorts(count, invocation, steps);
   const nodes = Array.from({ length: count }, (_, at) => ({
@@ -37,13 +40,13 @@ export async function foundCluster(options: {
   const user = certificateUser(world.env);
   return steps.step(
     "making certificates and data directories",
-    () => create({ root, nodes, driver: invocation.text("driver"), user }),
+    () => create({ root, nodes, driver: invocation.text("driver"), user, saved: saved ?? null }),
     () => "made certificates and data directories, mutual TLS on",
   );
 }
 
 /** A new cluster takes a place of its own: nothing that is there is touched or mixed with it. */
-function checkPlace(root: string): void {
+export function checkPlace(root: string): void {
   const found = statSync(root, { throwIfNoEntry: false });
   if (found === undefined) {
     // Said before anything is made: why nothing can be.
@@ -52,9 +55,9 @@ function checkPlace(root: string): void {
   }
   const isDirectory = found.isDirectory();
   if (isDirectory && readdirSync(root).length === 0) return;
-  const what = isDirectory ? "holds files that are not a cluster of nl" : "is not a directory";
+  const what = isDirectory ? "holds other files" : "is not a directory";
   throw new NlFailure(
-    nlError("refused", `${root} ${what}`, "name another place: nl up --data DIR"),
+    nlError("refused", `${root} ${what}`, "name another place, or an empty directory"),
   );
 }
 
@@ -66,11 +69,13 @@ async function create(plan: {
   readonly nodes: readonly LocalNode[];
   readonly driver: string | null;
   readonly user: string;
+  readonly saved: SavedSnapshot | null;
 }): Promise<LocalCluster> {
-  const { root, nodes, driver, user } = plan;
+  const { root, nodes, driver, user, saved } = plan;
+  const name = saved?.state.clusterName ?? "dev";
   const describe = (clusterId: string): LocalCluster => ({
     format: 1,
-    name: "dev",
+    name,
     clusterId,
     nodes,
     ...(driver === null ? {} : { driver }),
@@ -79,13 +84,14 @@ async function create(plan: {
   const clusterId = orFail(
     await createCluster({
       directory: root,
-      name: "dev",
+      name,
       nodes: nodes.map(({ id, rpcPort, httpPort }) => ({
         id: id as NodeId,
         rpcAddress: `127.0.0.1:${rpcPort}`,
         httpAddress: `127.0.0.1:${httpPort}`,
       })),
       user,
+      ...(saved === null ? {} : { saved: { state: saved.state, term: saved.snapshot.term } }),
       platform: { clock: bunClock(), random: bunRandom() },
       files: (id) => ({ "cluster.json": clusterText(describe(id)) }),
     }),

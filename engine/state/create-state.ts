@@ -19,8 +19,14 @@ export function createState(founding: Founding, limits = STATE_LIMITS): ClusterS
     appliedAt: founding.at,
     limits,
   });
-  state.setNextPeerId(nextAfter(founding.members.map(({ peerId }) => peerId)));
-  for (const member of founding.members) {
+  addFounders(state, founding.members);
+  return state;
+}
+
+/** The first voters, known before they live. */
+export function addFounders(state: ClusterState, members: Founding["members"]): void {
+  state.setNextPeerId(nextAfter(members.map(({ peerId }) => peerId)));
+  for (const member of members) {
     state.putNode({
       id: member.nodeId,
       peerId: member.peerId,
@@ -41,7 +47,6 @@ export function createState(founding: Founding, limits = STATE_LIMITS): ClusterS
       registered: false,
     });
   }
-  return state;
 }
 
 const nextAfter = (peerIds: readonly PeerId[]): PeerId =>
