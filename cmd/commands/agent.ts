@@ -10,6 +10,7 @@ import { DRIVERS } from "../local/driver-names.ts";
 import { ephemeralDirectory } from "../local/ephemeral-directory.ts";
 import { writeProcessFile } from "../local/process-file.ts";
 import { selfCommand } from "../local/self-command.ts";
+import { SNAPSHOT_ARGS, snapshotSettings } from "../local/snapshot-settings.ts";
 import { orFail } from "../nl-failure.ts";
 import { EXIT_DISK, EXIT_FAILED } from "../report-error.ts";
 import { UsageError } from "../usage-error.ts";
@@ -45,6 +46,7 @@ export const agent = command({
       valueHint: "SIZE",
       description: "Keep the last so much of it (default 256Mi)",
     },
+    ...SNAPSHOT_ARGS,
     "log-level": { type: "string", valueHint: "LEVEL", description: "debug, info, warn or error" },
   },
   run: runAgent,
@@ -61,7 +63,7 @@ async function runAgent(invocation: Invocation, world: World): Promise<number> {
       "a local cluster: nl up; all in memory: nl agent --ephemeral",
     );
   }
-  const config = configOf(invocation);
+  const config = configOf(invocation, world);
   const servesOnly = rolesOf(invocation) === "server";
   const place = given === null ? await ephemeralDirectory(world) : null;
   const directory = given ?? place?.nodeDirectory ?? "";
@@ -73,7 +75,7 @@ async function runAgent(invocation: Invocation, world: World): Promise<number> {
   }
 }
 
-function configOf(invocation: Invocation): NodeConfig {
+function configOf(invocation: Invocation, world: World): NodeConfig {
   const base = defaultNodeConfig({ cores: availableParallelism(), profile: "development" });
   const choice = invocation.text("driver") ?? "auto";
   const known = DRIVERS.find((driver) => driver === choice);
@@ -87,6 +89,7 @@ function configOf(invocation: Invocation): NodeConfig {
     minFreeBytes: minFreeOf(invocation) ?? base.minFreeBytes,
     campaigns: !invocation.isSet("no-campaign"),
     drivers: { ...base.drivers, choice: known },
+    snapshots: snapshotSettings(invocation, world, base.snapshots),
     record: recordOf(invocation),
   };
 }

@@ -230,6 +230,33 @@ describe("a job on three nodes", () => {
     expect(stale).toEqual([]);
   });
 
+  test("a node that missed its log does at once what a snapshot wants of it", () => {
+    const snapshots = { entries: 1, logBytes: 1e9, keepEntries: 0, recordsPerSlice: 100 };
+    const cluster = new WorkCluster(3, { lookMillis: 600_000 }, { snapshots });
+    cluster.settle();
+    setRunMillis(cluster, 300_000);
+    for (let at = 0; at < 3; at++) cluster.submit(`${at}123456789ab`);
+    cluster.world.advance(500);
+    const lost = cluster.work.find((node) => node !== cluster.leadingNode()) as WorkNode;
+    const [running] = lost.replica.view.liveAttempts(lost.nodeId);
+    cluster.network.cut(lost.peerId);
+    cluster.world.advance(5_000);
+    if (running !== undefined) cluster.proposeSoon({ kind: "cancel-job", jobId: running.jobId });
+    cluster.world.advance(1_000);
+    expect(lost.host.stops).toEqual([]);
+    let isRestored = false;
+    const note = (): void => {
+      isRestored = true;
+    };
+    lost.replica.listen({ onRestored: note });
+
+    cluster.network.heal();
+    expect(cluster.world.advanceUntil(() => isRestored, 20_000)).toBe(true);
+    cluster.world.advance(5);
+
+    expect(lost.host.stops).toMatchObject([{ attemptId: running?.id, reason: "cancelled" }]);
+  });
+
   test("drain declines nothing that runs and hands leadership over first", () => {
     const cluster = new WorkCluster(3);
     cluster.settle();

@@ -1,5 +1,5 @@
 import { type NlError, nlError } from "../../lib/error-code.ts";
-import type { JobId } from "../../lib/ids.ts";
+import type { JobId, PeerId } from "../../lib/ids.ts";
 import { err, type Result } from "../../lib/result.ts";
 import type { ForwardedCall } from "../../platform/leader-link.ts";
 import type { ReplicaOptions } from "../../replica/replica.ts";
@@ -19,17 +19,26 @@ type Answer = (call: ForwardedCall) => Result<Uint8Array, NlError>;
 export class FakeNode {
   readonly cluster: FakeCluster;
   readonly context: ApiContext;
+  readonly peerId: PeerId;
   readonly stopping = new AbortController();
   /** Calls that went to another node. */
   readonly hops: ForwardedCall[] = [];
   answerHop: Answer = () => err(nlError("no_leader", "nobody answers hops here"));
 
   constructor(
-    options: { readonly size?: number; readonly replica?: Partial<ReplicaOptions> } = {},
+    options: {
+      readonly size?: number;
+      readonly replica?: Partial<ReplicaOptions>;
+      /** The node is one that does not lead. */
+      readonly follows?: boolean;
+    } = {},
   ) {
     this.cluster = new FakeCluster(options.size ?? 1, () => options.replica ?? {});
     this.cluster.start();
-    const { replica, nodeId } = this.cluster.leader();
+    const leader = this.cluster.leader();
+    const follower = this.cluster.nodes.find(({ peerId }) => peerId !== leader.peerId);
+    const { replica, nodeId, peerId } = options.follows && follower ? follower : leader;
+    this.peerId = peerId;
     const { clock, timers } = this.cluster.world;
     const deps: ApiDeps = {
       nodeId,
@@ -89,10 +98,10 @@ export class FakeNode {
     });
   }
 
-  /** Proposes a command and lets time pass until it is applied. */
+  /** Proposes a command to the leader and lets time pass until it is applied there. */
   apply(body: CommandBody): void {
     let isApplied = false;
-    this.context.replica.propose({ principal: "user/alice", body }, (done) => {
+    this.cluster.leader().replica.propose({ principal: "user/alice", body }, (done) => {
       isApplied = done.ok;
     });
     if (!this.cluster.world.advanceUntil(() => isApplied, 1_000)) throw new Error("not applied");

@@ -5,7 +5,7 @@ import type { AttemptId, JobId, NodeId } from "../../lib/ids.ts";
 import { type JobSpec, SPEC_DEFAULTS } from "../../lib/job-spec.ts";
 import { err } from "../../lib/result.ts";
 import type { ControlLink } from "../../platform/control-link.ts";
-import type { Replica } from "../../replica/replica.ts";
+import type { Replica, ReplicaOptions } from "../../replica/replica.ts";
 import { FakeCluster, type FakeNode } from "../../replica/testing/fake-cluster.ts";
 import type { Attempt, Job } from "../../state/cluster-state.ts";
 import { encodeSpec } from "../../state/spec-codec.ts";
@@ -30,8 +30,12 @@ export class WorkCluster extends FakeCluster {
 
   readonly #settings: ExecutorSettings;
 
-  constructor(size: number, settings: Partial<ExecutorSettings> = {}) {
-    super(size);
+  constructor(
+    size: number,
+    settings: Partial<ExecutorSettings> = {},
+    replica: Partial<ReplicaOptions> = {},
+  ) {
+    super(size, () => replica);
     this.#settings = { ...EXECUTOR_DEFAULTS, ...settings };
     for (const node of this.nodes) {
       this.work.push(this.#createWorkNode(node, new FakeTaskHost(this.world)));
