@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { runInParallel } from "../tests/sim/batch.ts";
-import { LAYERS } from "../tests/sim/layers.ts";
-import { type Batch, median, type Simulate, total } from "../tests/sim/run.ts";
+import { createWorld, LAYER_NAMES } from "../tests/sim/layers.ts";
+import { type Batch, median, total } from "../tests/sim/run.ts";
 import { FULL_BATCH_SEEDS, shortfalls } from "../tests/sim/shortfalls.ts";
 
 /**
@@ -22,11 +22,10 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const simulate = LAYERS[values.layer];
 const seed = Number(positionals[0]);
-if (simulate === undefined) usage(`no layer ${values.layer}: ${Object.keys(LAYERS).join(", ")}`);
+if (!LAYER_NAMES.includes(values.layer)) usage(`the layers are ${LAYER_NAMES.join(", ")}`);
 else if (values.seeds !== undefined) await many(Number(values.from), Number(values.seeds));
-else if (Number.isInteger(seed)) replay(simulate, seed, Number(values.lines));
+else if (Number.isInteger(seed)) replay(seed, Number(values.lines));
 else usage("name a seed, or say --seeds N");
 
 function usage(problem: string): void {
@@ -34,11 +33,13 @@ function usage(problem: string): void {
   process.exitCode = 2;
 }
 
-function replay(run: Simulate, one: number, lineCount: number): void {
+function replay(one: number, lineCount: number): void {
   const lines: string[] = [];
   const show = (): void => console.log(lines.slice(-lineCount).join("\n"));
   try {
-    const { hash, millis, coverage } = run(one, (line) => lines.push(line));
+    const { hash, millis, coverage } = createWorld(values.layer, one, {
+      trace: (line) => lines.push(line),
+    }).run();
     show();
     console.log(`seed ${one}: ok, hash ${hash.toString(16)}, ${millis} ms of virtual time`);
     console.log(coverage);

@@ -1,4 +1,4 @@
-import { LAYERS } from "./layers.ts";
+import { createWorld } from "./layers.ts";
 import { runBatch, seedsFrom } from "./run.ts";
 
 export type Chunk = { readonly layer: string; readonly from: number; readonly count: number };
@@ -7,7 +7,6 @@ export type Chunk = { readonly layer: string; readonly from: number; readonly co
 declare const self: Worker;
 
 self.onmessage = ({ data }: MessageEvent<Chunk>): void => {
-  const simulate = LAYERS[data.layer];
-  if (simulate === undefined) throw new Error(`no layer ${data.layer}`);
-  self.postMessage(runBatch(simulate, seedsFrom(data.from, data.count)));
+  const { layer, from, count } = data;
+  self.postMessage(runBatch((seed) => createWorld(layer, seed), seedsFrom(from, count)));
 };

@@ -1,5 +1,5 @@
 import type { AttemptId, Index, JobId, NodeId, PeerId, Term } from "../../engine/lib/ids.ts";
-import type { Message, Status } from "../../engine/raft/types.ts";
+import type { ConfState, Message, SnapshotMeta, Status } from "../../engine/raft/types.ts";
 import type { JobState } from "../../engine/state/cluster-state.ts";
 import type { SimDisk } from "./world/disk.ts";
 import type { ChainedJob } from "./world/log-image.ts";
@@ -8,7 +8,12 @@ import type { ChainedJob } from "./world/log-image.ts";
 export type Member = {
   readonly peerId: PeerId;
   readonly nodeId: NodeId;
+  /** Another one after the machine lost it whole. */
   readonly disk: SimDisk;
+  /** Which disk this is: what a handshake shows. */
+  readonly store: number;
+  /** Its disk was lost while it voted: it must be removed, and its id never comes back. */
+  readonly isLost: boolean;
   /** Counts the starts of its process. */
   readonly life: number;
   /** Raft's status after the last event in this life; null while the process is down. */
@@ -38,6 +43,8 @@ export type Checker = {
   readonly onSend?: (member: Member, message: Message) => void;
   readonly onBoot?: (member: Member) => void;
   readonly onApplied?: (member: Member, index: Index, chain: number) => void;
+  /** The state machine was swapped for the one of a snapshot. */
+  readonly onRestored?: (member: Member, snapshot: SnapshotMeta) => void;
   readonly onStateHash?: (member: Member, index: Index, hash: string) => void;
   /** Once for every change, in the order of the log. */
   readonly onJobState?: (jobId: JobId, state: JobState) => void;
@@ -86,22 +93,40 @@ export function broadcast<K extends Hook>(checkers: readonly Checker[], hook: K)
   };
 }
 
-/** What checkers of consensus share: who there is, and what a quorum is made of. */
+/** Everybody there ever was, by peer id from 1 on; it grows while the run goes on. */
 export type Membership = readonly Member[];
 
-export const quorumOf = (members: Membership): number => Math.floor(members.length / 2) + 1;
-
-/**
- * How many disks durably hold the log that ends in `chain` at `index`. A disk that is known to be
- * damaged counts as one: it is a loss that a quorum can bear, and it neither votes nor leads. O(nodes)
- */
-export function durableCopies(members: Membership, index: Index, chain: number | null): number {
-  let copies = 0;
-  for (const { disk } of members) {
-    if (disk.isDamaged || disk.durable.chainAt(index) === chain) copies += 1;
-  }
-  return copies;
+/** A disk that is known to be lost or damaged is a loss that a quorum can bear: it does not lead. */
+function holds(members: Membership, peer: PeerId, index: Index, chain: number | null): boolean {
+  const member = members[peer - 1];
+  if (member === undefined) return false;
+  return member.isLost || member.disk.isDamaged || member.disk.durable.holds(index, chain);
 }
+
+const halvesOf = ({ voters, votersOutgoing }: ConfState): readonly (readonly PeerId[])[] =>
+  votersOutgoing.length === 0 ? [voters] : [voters, votersOutgoing];
+
+/** The log that ends in `chain` at `index` is durable on a quorum of each half. O(nodes) */
+export const isOnQuorum = (
+  members: Membership,
+  conf: ConfState,
+  entry: { readonly index: Index; readonly chain: number | null },
+): boolean =>
+  halvesOf(conf).every((half) => {
+    const copies = half.filter((peer) => holds(members, peer, entry.index, entry.chain)).length;
+    return copies * 2 > half.length;
+  });
+
+/** Whether those who do not hold it durably could elect a leader on their own. O(nodes) */
+export const canElectWithout = (
+  members: Membership,
+  conf: ConfState,
+  entry: { readonly index: Index; readonly chain: number | null },
+): boolean =>
+  halvesOf(conf).every((half) => {
+    const copies = half.filter((peer) => holds(members, peer, entry.index, entry.chain)).length;
+    return (half.length - copies) * 2 > half.length;
+  });
 
 export const isNewLeader = (status: Status, before: Status | null): boolean =>
   status.role === "leader" && (before?.role !== "leader" || before.term !== status.term);

@@ -1,3 +1,4 @@
+import type { ConfState } from "../../engine/raft/types.ts";
 import type { Checker, Membership } from "./checker.ts";
 import { ackedEntriesDurable } from "./checkers/acked-entries-durable.ts";
 import { applyOnce } from "./checkers/apply-once.ts";
@@ -5,6 +6,7 @@ import { attemptsDoNotOverlap } from "./checkers/attempts-do-not-overlap.ts";
 import { attemptsStartOnce } from "./checkers/attempts-start-once.ts";
 import { CommittedLog } from "./checkers/committed-log.ts";
 import { committedOnQuorum } from "./checkers/committed-on-quorum.ts";
+import { confOneAtATime } from "./checkers/conf-one-at-a-time.ts";
 import { deposedLeadersYield } from "./checkers/deposed-leaders-yield.ts";
 import { durableBeforeSent } from "./checkers/durable-before-sent.ts";
 import { electionSafety } from "./checkers/election-safety.ts";
@@ -18,12 +20,13 @@ import { resultsFinal } from "./checkers/results-final.ts";
 import { stateMachineSafety } from "./checkers/state-machine-safety.ts";
 import { truncationAboveCommit } from "./checkers/truncation-above-commit.ts";
 
-/** Properties 1–11, 13, 16 and 18 of `reference/raft.md` §6.1, as far as Raft alone shows them. */
+/** Properties 1–13, 16 and 18 of `reference/raft.md` §6.1, as far as Raft alone shows them. */
 export function raftCheckers(
   members: Membership,
+  founding: ConfState,
   timing: Parameters<typeof deposedLeadersYield>[0],
 ): readonly Checker[] {
-  const committed = new CommittedLog();
+  const committed = new CommittedLog(founding);
   return [
     committed,
     electionSafety(),
@@ -31,9 +34,10 @@ export function raftCheckers(
     logMatching(),
     leaderCompleteness(members),
     stateMachineSafety(),
-    committedOnQuorum(members),
+    committedOnQuorum(members, committed),
     ackedEntriesDurable(members, committed),
     monotonic(),
+    confOneAtATime(committed),
     truncationAboveCommit(committed),
     progressSane(members),
     durableBeforeSent(),

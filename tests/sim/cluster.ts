@@ -12,7 +12,12 @@ export type Driver = {
   status(): Status | null;
 };
 
-type Slot<D> = { readonly member: Member; process: SimProcess | null; driver: D | null };
+type Slot<D> = {
+  readonly member: Member;
+  retired: boolean;
+  process: SimProcess | null;
+  driver: D | null;
+};
 
 /** The nodes' processes: started, killed, frozen, and watched after everything they do. */
 export class SimCluster<D extends Driver> {
@@ -20,7 +25,7 @@ export class SimCluster<D extends Driver> {
   readonly observer: Observer;
   readonly network: SimNetwork;
   readonly #boot: (member: Member, process: SimProcess) => D;
-  readonly #slots: readonly Slot<D>[];
+  readonly #slots: Slot<D>[] = [];
   /** Called when a process died in the middle of its own turn. */
   onSuicide: (peer: PeerId) => void = () => {};
 
@@ -34,19 +39,26 @@ export class SimCluster<D extends Driver> {
     this.observer = options.observer;
     this.network = options.network;
     this.#boot = options.boot;
-    this.#slots = options.observer.members.map((member) => ({
-      member,
-      process: null,
-      driver: null,
-    }));
+    for (const member of options.observer.members) this.enlist(member);
   }
 
+  /** Who is in service; retired nodes are not. */
   get peers(): readonly PeerId[] {
-    return this.#slots.map(({ member }) => member.peerId);
+    return this.#slots.filter(({ retired }) => !retired).map(({ member }) => member.peerId);
   }
 
-  get downCount(): number {
-    return this.#slots.filter(({ process }) => process === null).length;
+  enlist(member: Member): void {
+    this.#slots.push({ member, retired: false, process: null, driver: null });
+  }
+
+  /** Gone for good: nobody starts it again. */
+  retire(peer: PeerId): void {
+    this.crash(peer, "process");
+    this.#slot(peer).retired = true;
+  }
+
+  isRetired(peer: PeerId): boolean {
+    return this.#slot(peer).retired;
   }
 
   process(peer: PeerId): SimProcess | null {
@@ -70,7 +82,7 @@ export class SimCluster<D extends Driver> {
 
   start(peer: PeerId): void {
     const slot = this.#slot(peer);
-    if (slot.process !== null) return;
+    if (slot.process !== null || slot.retired) return;
     const process: SimProcess = new SimProcess({
       time: this.time,
       afterTurn: () => {

@@ -13,6 +13,31 @@ export type Coverage = {
   lostNodes: number;
   reruns: number;
   drains: number;
+  wiped: number;
+  truncations: number;
+  snapshots: number;
+  snapshotsSent: number;
+  snapshotsBroken: number;
+  restores: number;
+  crashesInRestore: number;
+  confChanges: number;
+  joints: number;
+  explicitJoints: number;
+  promotions: number;
+  removals: number;
+  removedLeaders: number;
+  refusedStores: number;
+  readmissions: number;
+  refusedConfs: number;
+  transfersWon: number;
+  transfersLost: number;
+  diskFailures: number;
+  refusedReads: number;
+  dropped: number;
+  repaired: number;
+  duplicateCommands: number;
+  lostAnswers: number;
+  undecided: number;
 };
 
 export const noCoverage = (): Coverage => ({
@@ -29,4 +54,29 @@ export const noCoverage = (): Coverage => ({
   lostNodes: 0,
   reruns: 0,
   drains: 0,
+  wiped: 0,
+  truncations: 0,
+  snapshots: 0,
+  snapshotsSent: 0,
+  snapshotsBroken: 0,
+  restores: 0,
+  crashesInRestore: 0,
+  confChanges: 0,
+  joints: 0,
+  explicitJoints: 0,
+  promotions: 0,
+  removals: 0,
+  removedLeaders: 0,
+  refusedStores: 0,
+  readmissions: 0,
+  refusedConfs: 0,
+  transfersWon: 0,
+  transfersLost: 0,
+  diskFailures: 0,
+  refusedReads: 0,
+  dropped: 0,
+  repaired: 0,
+  duplicateCommands: 0,
+  lostAnswers: 0,
+  undecided: 0,
 });

@@ -1,4 +1,4 @@
-import type { Message } from "../../engine/raft/types.ts";
+import type { ConfState, Message } from "../../engine/raft/types.ts";
 
 /** One line of the trace: who sends what to whom. */
 export function describeMessage(message: Message): string {
@@ -14,7 +14,17 @@ export function describeMessage(message: Message): string {
       return `${head}${message.pre ? " pre" : ""} last ${message.lastIndex}/${message.lastTerm}`;
     case "vote-reply":
       return `${head}${message.pre ? " pre" : ""} ${message.granted ? "granted" : "refused"}`;
+    case "snapshot":
+      return `${head} ${message.snapshot.id}`;
     default:
       return head;
   }
+}
+
+/** Voters, outgoing voters while joint, learners, and those who become learners. */
+export function describeConf(conf: ConfState): string {
+  const joint = conf.votersOutgoing.length === 0 ? "" : ` from ${conf.votersOutgoing.join(" ")}`;
+  const next = conf.learnersNext.length === 0 ? "" : ` and then ${conf.learnersNext.join(" ")}`;
+  const leaves = joint !== "" && !conf.autoLeave ? ", until told" : "";
+  return `${conf.voters.join(" ")}${joint}, learners ${conf.learners.join(" ")}${next}${leaves}`;
 }

@@ -1,9 +1,22 @@
 import { CoreSimulation } from "./core/core-simulation.ts";
 import { NodeSimulation } from "./node/node-simulation.ts";
-import type { Simulate } from "./run.ts";
+import { type CreateWorld, type Limits, NO_LIMITS, type Trace, type World } from "./run.ts";
 
-/** The worlds that `bun run sim` knows, by name. */
-export const LAYERS: Readonly<Record<string, Simulate>> = {
-  core: (seed, trace) => new CoreSimulation(seed, trace).run(),
-  node: (seed, trace) => new NodeSimulation(seed, trace).run(),
+const LAYERS: Readonly<Record<string, CreateWorld>> = {
+  core: (seed, trace, limits) => new CoreSimulation(seed, trace, limits),
+  node: (seed, trace, limits) => new NodeSimulation(seed, trace, limits),
 };
+
+/** The worlds that `bun run sim` knows. */
+export const LAYER_NAMES: readonly string[] = Object.keys(LAYERS);
+
+/** The world of a seed; throws when there is no such layer. */
+export function createWorld(
+  layer: string,
+  seed: number,
+  { trace = null, limits = NO_LIMITS }: { readonly trace?: Trace; readonly limits?: Limits } = {},
+): World {
+  const create = LAYERS[layer];
+  if (create === undefined) throw new Error(`no layer ${layer}`);
+  return create(seed, trace, limits);
+}

@@ -12,8 +12,10 @@ import {
   type TaskEvent,
 } from "./checker.ts";
 import { noCoverage } from "./coverage.ts";
-import { describeMessage } from "./describe-message.ts";
+import { describeConf, describeMessage } from "./describe-message.ts";
+import type { Fault } from "./fault.ts";
 import { type DiskProfile, SimDisk } from "./world/disk.ts";
+import { FOUNDING_CHAIN, type SnapshotChains } from "./world/log-image.ts";
 import { mixInto, SimRandom } from "./world/sim-random.ts";
 import type { VirtualTime } from "./world/virtual-time.ts";
 
@@ -26,7 +28,11 @@ type Watched = { -readonly [K in keyof Member]: Member[K] };
 export class Observer {
   readonly members: Membership;
   readonly coverage = noCoverage();
-  readonly #watched: Watched[];
+  readonly strikes: { readonly n: number; readonly fault: Fault }[] = [];
+  readonly #watched: Watched[] = [];
+  readonly #seed: number;
+  readonly #disk: DiskProfile;
+  readonly #chains: SnapshotChains;
   readonly #time: VirtualTime;
   readonly #trace: ((line: string) => void) | null;
   #hash = 0;
@@ -44,10 +50,37 @@ export class Observer {
   }) {
     this.#time = options.time;
     this.#trace = options.trace;
-    this.#watched = Array.from({ length: options.nodeCount }, (_, i) =>
-      this.#watch(i + 1, options),
-    );
+    this.#seed = options.seed;
+    this.#disk = options.disk;
+    this.#chains = new Map([[options.founding.id, FOUNDING_CHAIN]]);
     this.members = this.#watched;
+    for (let i = 0; i < options.nodeCount; i++) this.enlist(options.founding);
+  }
+
+  /** One more node: a founder, or with null one that has an empty disk. */
+  enlist(founding: SnapshotMeta | null): Member {
+    const peerId = (this.#watched.length + 1) as PeerId;
+    const member: Watched = {
+      peerId,
+      nodeId: `n${peerId}` as NodeId,
+      disk: this.#newDisk(peerId, 1, founding),
+      store: 1,
+      isLost: false,
+      life: 0,
+      status: null,
+    };
+    this.#watched.push(member);
+    return member;
+  }
+
+  /** The machine of a node that is down gets an empty disk; `isLost`: while it was a voter. */
+  wiped(peer: PeerId, isLost: boolean): void {
+    const member = this.#of(peer);
+    member.store += 1;
+    member.disk = this.#newDisk(peer, member.store, null);
+    member.isLost ||= isLost;
+    this.coverage.wiped += 1;
+    this.say(() => `${member.nodeId} loses its whole disk`);
   }
 
   get hash(): number {
@@ -101,12 +134,28 @@ export class Observer {
     this.#call.onSend(this.#of(message.from), message);
   }
 
+  /** Entries of the written log, from after `from` up to `to`. */
   applied(peer: PeerId, from: Index, to: Index): void {
-    const member = this.#of(peer);
+    const { written } = this.#of(peer).disk;
     for (let index = from + 1; index <= to; index++) {
-      const chain = member.disk.written.chainAt(index) ?? 0;
-      this.#call.onApplied(member, index as Index, chain);
+      this.appliedOne(peer, index as Index, written.chainAt(index) ?? 0);
     }
+  }
+
+  /** `chain`: of the log at `index`, when it was handed out to be applied. */
+  appliedOne(peer: PeerId, index: Index, chain: number): void {
+    this.#call.onApplied(this.#of(peer), index, chain);
+  }
+
+  restored(peer: PeerId, snapshot: SnapshotMeta): void {
+    this.coverage.restores += 1;
+    this.say(() => `n${peer} restores snapshot ${snapshot.id}`);
+    this.#call.onRestored(this.#of(peer), snapshot);
+  }
+
+  /** What the state machine of a node is, as a hash. */
+  stateHash(peer: PeerId, index: Index, hash: string): void {
+    this.#call.onStateHash(this.#of(peer), index, hash);
   }
 
   acked(index: Index, what: Acked): void {
@@ -117,7 +166,7 @@ export class Observer {
 
   /** A node has applied a batch. What it means is told once, by the first node to get there. */
   facts(peer: PeerId, facts: readonly Fact[], view: ClusterView): void {
-    this.#call.onStateHash(this.#of(peer), view.appliedIndex, view.stateHash());
+    this.stateHash(peer, view.appliedIndex, view.stateHash());
     const seenTo = this.#factsSeenTo;
     if (view.appliedIndex <= seenTo) return;
     this.#factsSeenTo = view.appliedIndex;
@@ -139,6 +188,11 @@ export class Observer {
   read(acked: Index, index: Index): void {
     this.coverage.reads += 1;
     this.#call.onRead(acked, index);
+  }
+
+  /** The nemesis strikes, for the n-th time. */
+  struck(n: number, fault: Fault): void {
+    this.strikes.push({ n, fault });
   }
 
   /** One line of the readable trace, built only when somebody reads it. */
@@ -203,31 +257,21 @@ export class Observer {
     this.#hash = mixInto(hash, e);
   }
 
-  #watch(
-    number: number,
-    options: {
-      readonly seed: number;
-      readonly disk: DiskProfile;
-      readonly founding: SnapshotMeta;
-    },
-  ): Watched {
-    const disk = new SimDisk({
+  #newDisk(peer: PeerId, store: number, founding: SnapshotMeta | null): SimDisk {
+    return new SimDisk({
       time: this.#time,
-      random: new SimRandom(options.seed, `disk ${number}`),
-      profile: options.disk,
-      founding: options.founding,
+      random: new SimRandom(this.#seed, `disk ${peer} store ${store}`),
+      profile: this.#disk,
+      founding,
+      chains: this.#chains,
       listener: {
-        onWrite: (job) => this.#call.onWrite(this.#of(number as PeerId), job),
-        onDurable: () => this.#call.onDurable(this.#of(number as PeerId)),
+        onWrite: (job) => this.#call.onWrite(this.#of(peer), job),
+        onDurable: () => this.#call.onDurable(this.#of(peer)),
+        onTruncated: () => {
+          this.coverage.truncations += 1;
+        },
       },
     });
-    return {
-      peerId: number as PeerId,
-      nodeId: `n${number}` as NodeId,
-      disk,
-      life: 0,
-      status: null,
-    };
   }
 
   #traceChange(member: Member, status: Status, before: Status | null): void {
@@ -236,6 +280,9 @@ export class Observer {
     }
     if (before?.commit !== status.commit) {
       this.say(() => `${member.nodeId} commit ${status.commit} last ${status.lastIndex}`);
+    }
+    if (before !== null && before.conf !== status.conf) {
+      this.say(() => `${member.nodeId} has the members ${describeConf(status.conf)}`);
     }
   }
 }
@@ -250,6 +297,7 @@ function callsOf(checkers: readonly Checker[]) {
     onDurable: broadcast(checkers, "onDurable"),
     onSend: broadcast(checkers, "onSend"),
     onApplied: broadcast(checkers, "onApplied"),
+    onRestored: broadcast(checkers, "onRestored"),
     onStateHash: broadcast(checkers, "onStateHash"),
     onJobState: broadcast(checkers, "onJobState"),
     onTaskStarted: broadcast(checkers, "onTaskStarted"),

@@ -1,12 +1,15 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { runInParallel } from "./batch.ts";
-import { NodeSimulation } from "./node/node-simulation.ts";
+import { createWorld } from "./layers.ts";
+import type { RunReport } from "./run.ts";
 import { FULL_BATCH_SEEDS, shortfalls } from "./shortfalls.ts";
 
 const SEEDS = FULL_BATCH_SEEDS;
 
 /** Virtual time is quick; a machine with other things to do is not. */
 setDefaultTimeout(120_000);
+
+const run = (seed: number): RunReport => createWorld("node", seed).run();
 
 describe("whole nodes", () => {
   test(`keep every property in ${SEEDS} bad worlds that were bad enough`, async () => {
@@ -18,7 +21,7 @@ describe("whole nodes", () => {
 
   test("the same seed is the same run", () => {
     for (const seed of [3, 8, 21]) {
-      expect(new NodeSimulation(seed).run().hash).toBe(new NodeSimulation(seed).run().hash);
+      expect(run(seed).hash).toBe(run(seed).hash);
     }
   });
 });

@@ -13,14 +13,21 @@ export function applyOnce(): Checker {
   return {
     name: NAME,
     onBoot: (member) => {
-      appliedBy.set(member.peerId, member.disk.durable.snapshot.index);
+      appliedBy.set(member.peerId, member.disk.durable.snapshotIndex);
     },
     onApplied: (member, index, chain) => {
-      must(member.disk.durable.chainAt(index) === chain, NAME, () => {
+      must(member.disk.durable.holds(index, chain), NAME, () => {
         return `${member.nodeId} applies ${index} before it is durable there`;
       });
       const last = appliedBy.get(member.peerId) ?? 0;
       must(index === last + 1, NAME, () => `${member.nodeId} applies ${index} after ${last}`);
+      appliedBy.set(member.peerId, index);
+    },
+    onRestored: (member, { index }) => {
+      const last = appliedBy.get(member.peerId) ?? 0;
+      must(index > last && member.disk.durable.snapshotIndex >= index, NAME, () => {
+        return `${member.nodeId} restores ${index} after ${last}, or before it is durable there`;
+      });
       appliedBy.set(member.peerId, index);
     },
     onStateHash: (member, index, hash) => {

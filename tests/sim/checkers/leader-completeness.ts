@@ -20,7 +20,7 @@ type Milestone = { readonly term: Term; readonly index: Index; readonly chain: n
 export function leaderCompleteness(members: Membership): Checker {
   const milestones = new Map<Term, Milestone>();
   const mustHold = (member: Member, leader: Status, committed: Milestone): void => {
-    must(member.disk.written.chainAt(committed.index) === committed.chain, NAME, () => {
+    must(member.disk.written.holds(committed.index, committed.chain), NAME, () => {
       const lost = describeAt(committed.term, committed.index);
       return `${member.nodeId} leads term ${leader.term} without ${lost}, which was committed`;
     });

@@ -1,17 +1,18 @@
-import type { Index, PeerId } from "../../../engine/lib/ids.ts";
+import type { Index } from "../../../engine/lib/ids.ts";
 import type { HardState } from "../../../engine/raft/types.ts";
 import { type Checker, type Member, must } from "../checker.ts";
+import type { SimDisk } from "../world/disk.ts";
 
 const NAME = "monotonic";
 
 type Durable = { readonly hardState: HardState | null; readonly lastIndex: Index };
 
 /**
- * Term, commit and applied never fall within a life, the durable term and its vote never at all,
- * and the durable log only by a truncation above commit. (Property 8)
+ * Term, commit and applied never fall within a life, the durable term and its vote never on
+ * one disk, and the durable log only by a truncation above commit. (Property 8)
  */
 export function monotonic(): Checker {
-  const seen = new Map<PeerId, Durable>();
+  const seen = new Map<SimDisk, Durable>();
   const mustGrow = (member: Member, what: string, from: number, to: number): void => {
     must(to >= from, NAME, () => `${what} of ${member.nodeId} falls from ${from} to ${to}`);
   };
@@ -29,9 +30,9 @@ export function monotonic(): Checker {
     },
     onDurable: (member) => {
       const { durable } = member.disk;
-      const before = seen.get(member.peerId);
+      const before = seen.get(member.disk);
       const now = { hardState: durable.hardState, lastIndex: durable.lastIndex };
-      seen.set(member.peerId, now);
+      seen.set(member.disk, now);
       if (before === undefined) return;
       const commit = before.hardState?.commit ?? 0;
       if (!member.disk.isDamaged) mustGrow(member, "durable log", commit, now.lastIndex);

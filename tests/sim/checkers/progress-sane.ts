@@ -1,4 +1,4 @@
-import type { PeerId } from "../../../engine/lib/ids.ts";
+import type { Term } from "../../../engine/lib/ids.ts";
 import type { ProgressView, Status } from "../../../engine/raft/types.ts";
 import { type Checker, type Member, type Membership, must } from "../checker.ts";
 
@@ -10,7 +10,7 @@ const NAME = "indices in order";
  * damaged. (Property 10.) O(nodes)
  */
 export function progressSane(members: Membership): Checker {
-  const peers = new Map<PeerId, Member>(members.map((member) => [member.peerId, member]));
+  let newest = 0 as Term;
   return {
     name: NAME,
     onStatus: (member, status, before) => {
@@ -19,14 +19,19 @@ export function progressSane(members: Membership): Checker {
         return `${member.nodeId} has applied ${applied}, committed ${commit}, last ${lastIndex}`;
       });
       if (status.role !== "leader") return;
+      if (status.term > newest) newest = status.term;
       for (const progress of status.progress) {
         mustBeSane(member, status, progress);
         if (before?.term === status.term) mustNotFall(member, before, progress);
-        const peer = peers.get(progress.id);
-        if (peer !== undefined) mustBeDurable(member, peer, progress);
       }
+      // Of members that come and go, a leader of the past knows nothing.
+      if (status.term === newest) mustAllBeDurable(members, member, status);
     },
   };
+}
+
+function mustAllBeDurable(members: Membership, leader: Member, { progress }: Status): void {
+  for (const view of progress) mustBeDurable(leader, members[view.id - 1], view);
 }
 
 function mustBeSane(member: Member, status: Status, progress: ProgressView): void {
@@ -45,10 +50,13 @@ function mustNotFall(member: Member, before: Status, { id, match }: ProgressView
   });
 }
 
-function mustBeDurable(leader: Member, peer: Member, { match }: ProgressView): void {
+function mustBeDurable(leader: Member, peer: Member | undefined, { match }: ProgressView): void {
+  if (peer === undefined) return;
   const [leaderTerm, peerTerm] = [leader.status?.term ?? 0, peer.disk.written.hardState?.term ?? 0];
-  if (match === 0 || peerTerm > leaderTerm || peer.disk.isDamaged) return;
-  must(peer.disk.durable.chainAt(match) === leader.disk.written.chainAt(match), NAME, () => {
+  const { written } = leader.disk;
+  if (match === 0 || peerTerm > leaderTerm || peer.disk.isDamaged || peer.isLost) return;
+  if (match < written.firstIndex - 1) return;
+  must(peer.disk.durable.holds(match, written.chainAt(match)), NAME, () => {
     return `${leader.nodeId} believes ${peer.nodeId} to hold index ${match}, which is not durable there`;
   });
 }

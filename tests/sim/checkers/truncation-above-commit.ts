@@ -11,6 +11,13 @@ export function truncationAboveCommit(committed: CommittedLog): Checker {
   return {
     name: NAME,
     onWrite: ({ nodeId, disk: { written } }, job) => {
+      const { install } = job;
+      if (install !== null) {
+        must(written.chainAt(install.snapshot.index) !== install.chain, NAME, () => {
+          return `${nodeId} drops the log that snapshot ${install.snapshot.index} belongs to`;
+        });
+        return;
+      }
       const first = job.entries[0]?.entry.index;
       if (first === undefined || first > written.lastIndex) return;
       const known = written.hardState?.commit ?? 0;

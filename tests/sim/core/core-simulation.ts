@@ -1,181 +1,222 @@
-import type { PeerId } from "../../../engine/lib/ids.ts";
+import { assert } from "../../../engine/lib/assert.ts";
+import type { Index, PeerId } from "../../../engine/lib/ids.ts";
+import { allMembers, EMPTY_CONF, isJoint } from "../../../engine/raft/conf.ts";
 import { type Member, must } from "../checker.ts";
+import { mustBeLinearizable } from "../checkers/linearizable.ts";
 import { raftCheckers } from "../checkers.ts";
 import { SimCluster } from "../cluster.ts";
 import { foundingMeta } from "../founding.ts";
-import { type Fault, Nemesis } from "../nemesis.ts";
+import { Nemesis } from "../nemesis.ts";
 import { Observer } from "../observer.ts";
-import type { RunReport, Trace } from "../run.ts";
+import type { Limits, RunReport, Trace, World } from "../run.ts";
 import { SimNetwork } from "../world/network.ts";
 import type { SimProcess } from "../world/sim-process.ts";
 import { SimRandom } from "../world/sim-random.ts";
 import { VirtualTime } from "../world/virtual-time.ts";
+import { CoreClients, PROBE_CLIENT } from "./core-clients.ts";
 import { CoreDriver, ELECTION_TICKS } from "./core-driver.ts";
+import { CORE_MENU, CoreFaults } from "./core-faults.ts";
+import { CoreOperator } from "./core-operator.ts";
 import { type CoreProfile, coreProfile } from "./core-profile.ts";
+import { SnapshotShelf } from "./core-snapshots.ts";
+import { CoreTransfers } from "./core-transfers.ts";
+import { Registers } from "./registers.ts";
 
 const FAULTY_MILLIS = 9_000;
-const CALM_MILLIS = 4_000;
+const CALM_MILLIS = 1_000;
 /** A small window on a slow network may need this long to repair a whole log. */
 const CALM_MILLIS_MAX = 40_000;
-
-const MENU: readonly Fault[] = [
-  "kill",
-  "power",
-  "die-mid-turn",
-  "freeze",
-  "isolate",
-  "split",
-  "one-way",
-  "stall",
-  "transfer",
-  "power-all",
-  "damage",
-];
+const STEP_MILLIS = 200;
 
 /** The Raft core alone, on a bad disk and a bad network, with processes that die. */
-export class CoreSimulation {
+export class CoreSimulation implements World {
   readonly #seed: number;
   readonly #time = new VirtualTime();
   readonly #profile: CoreProfile;
-  readonly #observer: Observer;
+  readonly observer: Observer;
   readonly #cluster: SimCluster<CoreDriver>;
-  readonly #workload: SimRandom;
+  readonly #clients: CoreClients;
+  readonly #operator: CoreOperator;
+  readonly #transfers: CoreTransfers;
+  readonly #faults: CoreFaults;
   readonly #nemesis: Nemesis;
-  #proposals = 0;
-  #isSilent = false;
+  readonly #faultyMillis: number;
+  readonly #shelves = new Map<string, SnapshotShelf>();
+  readonly #ticks: SimRandom;
 
-  constructor(seed: number, trace: Trace = null) {
+  constructor(seed: number, trace: Trace, limits: Limits) {
     this.#seed = seed;
     this.#profile = coreProfile(new SimRandom(seed, "profile"));
-    this.#workload = new SimRandom(seed, "workload");
-    this.#observer = this.#observe(trace);
+    this.#ticks = new SimRandom(seed, "ticks");
+    this.#faultyMillis = Math.min(FAULTY_MILLIS, limits.untilMillis ?? FAULTY_MILLIS);
+    this.observer = this.#observe(trace);
     const network = new SimNetwork({
       time: this.#time,
       random: new SimRandom(seed, "network"),
       profile: this.#profile.network,
-      onSend: (message) => this.#observer.sent(message),
+      onSend: (message) => this.observer.sent(message),
     });
     this.#cluster = new SimCluster({
       time: this.#time,
-      observer: this.#observer,
+      observer: this.observer,
       network,
       boot: (member, process) => this.#boot(member, process),
     });
-    this.#nemesis = new Nemesis({
+    const { coverage } = this.observer;
+    this.#transfers = new CoreTransfers({
+      network,
+      coverage,
+      driverOf: (peer) => this.#cluster.driver(peer),
+      shelfOf: (peer) => this.#shelfOf(peer),
+    });
+    this.#clients = new CoreClients(this.#cluster, new SimRandom(seed, "workload"), this.#profile);
+    this.#operator = new CoreOperator({
       cluster: this.#cluster,
-      random: new SimRandom(seed, "nemesis"),
-      menu: MENU,
-      menuShare: 0.6,
+      random: new SimRandom(seed, "operator"),
+      changeMillisMax: this.#profile.changeMillisMax,
+      addMachine: () => this.#addMachine(),
+    });
+    const random = new SimRandom(seed, "nemesis");
+    this.#faults = new CoreFaults({
+      ...{ cluster: this.#cluster, random, transfers: this.#transfers },
+      operator: this.#operator,
+    });
+    this.#nemesis = new Nemesis({
+      ...{ cluster: this.#cluster, random, menu: CORE_MENU, limits },
+      menuShare: 0.4,
       firstFaultMillis: [50, 1_500],
       pauseMillisMax: 1_500,
       longOutageChance: 0.2,
       longOutageMillis: [2_000, 3_500],
-      act: (fault, victim) => {
-        if (fault === "transfer") this.#transferTo(victim);
-      },
+      canLose: (victims) => this.#operator.canLose(victims),
+      act: (fault, victim) => this.#faults.act(fault, victim),
     });
+  }
+
+  get now(): number {
+    return this.#time.now;
   }
 
   /** Faults, then calm in which everything must come right again. */
   run(): RunReport {
     for (const peer of this.#cluster.peers) this.#cluster.start(peer);
-    this.#submitLater();
-    this.#readLater();
+    this.#clients.start();
+    this.#operator.start();
     this.#nemesis.start();
-    this.#time.runUntil(FAULTY_MILLIS);
+    this.#time.runUntil(this.#faultyMillis);
     this.#nemesis.stop();
-    this.#isSilent = this.#profile.isSilentAtEnd;
-    this.#time.runUntil(FAULTY_MILLIS + CALM_MILLIS);
-    while (this.#trouble() !== "" && this.#time.now < FAULTY_MILLIS + CALM_MILLIS_MAX) {
-      this.#isSilent = true;
-      this.#time.runUntil(this.#time.now + CALM_MILLIS);
-    }
-    must(this.#trouble() === "", "liveness", () => `after calm ${this.#trouble()}`);
-    const { coverage, hash } = this.#observer;
+    this.#operator.calm();
+    if (this.#profile.isSilentAtEnd) this.#clients.fallSilent();
+    this.#comeRight();
+    this.#serve();
+    const { coverage, hash } = this.observer;
+    coverage.undecided += mustBeLinearizable(this.#clients.history);
     return { seed: this.#seed, hash, millis: this.#time.now, coverage };
   }
 
-  #observe(trace: Trace): Observer {
-    const { nodeCount, disk, tickMillis } = this.#profile;
-    const observer = new Observer({
-      seed: this.#seed,
-      time: this.#time,
-      nodeCount,
-      disk,
-      founding: foundingMeta(nodeCount),
-      trace,
+  #comeRight(): void {
+    const end = this.#faultyMillis + CALM_MILLIS_MAX;
+    this.#time.runUntil(this.#faultyMillis + CALM_MILLIS);
+    while (this.#trouble() !== "" && this.#time.now < end) {
+      if (this.#time.now > this.#faultyMillis + 4 * CALM_MILLIS) this.#clients.fallSilent();
+      this.#time.runUntil(this.#time.now + STEP_MILLIS);
+    }
+    must(this.#trouble() === "", "liveness", () => `after calm ${this.#trouble()}`);
+  }
+
+  /** A write and a read, now that all is well. */
+  #serve(): void {
+    this.#clients.fallSilent();
+    this.#clients.probe(PROBE_CLIENT + 1);
+    const end = this.#time.now + SERVE_MILLIS_MAX;
+    while (this.#clients.open > 0 && this.#time.now < end) {
+      this.#time.runUntil(this.#time.now + STEP_MILLIS);
+    }
+    must(this.#clients.open === 0, "liveness", () => {
+      return `${this.#clients.open} commands and reads are not answered in a calm cluster`;
     });
-    const now = (): number => this.#time.now;
-    observer.use(
-      raftCheckers(observer.members, { now, electionTicks: ELECTION_TICKS, tickMillis }),
-    );
+  }
+
+  #observe(trace: Trace): Observer {
+    const { founderCount, disk, tickMillis, tickDrift } = this.#profile;
+    const founding = foundingMeta(founderCount);
+    const observer = new Observer({
+      ...{ seed: this.#seed, time: this.#time, nodeCount: founderCount, disk, founding, trace },
+    });
+    const timing = {
+      now: () => this.#time.now,
+      electionTicks: ELECTION_TICKS,
+      tickMillis: tickMillis * tickDrift,
+    };
+    observer.use(raftCheckers(observer.members, founding.conf, timing));
     return observer;
   }
 
+  #addMachine(): Member {
+    const member = this.observer.enlist(null);
+    this.#cluster.enlist(member);
+    this.#cluster.start(member.peerId);
+    return member;
+  }
+
   #boot(member: Member, process: SimProcess): CoreDriver {
-    const { peerId, life, disk } = member;
+    const { peerId, life, disk, store } = member;
+    const { tickMillis, tickDrift } = this.#profile;
+    const { observer } = this;
     return new CoreDriver({
-      peerId,
-      process,
+      ...{ peerId, store, process, profile: this.#profile, coverage: observer.coverage },
       random: new SimRandom(this.#seed, `node ${peerId} life ${life}`),
+      tickMillis: tickMillis * this.#ticks.between(1 / tickDrift, tickDrift),
       logStore: disk.open(process),
-      transport: this.#cluster.network.open(peerId, process),
-      profile: this.#profile,
-      onApplied: (from, to) => this.#observer.applied(peerId, from, to),
+      shelf: this.#shelfOf(peerId),
+      connect: (identity) => this.#cluster.network.open(peerId, process, identity),
+      ship: (message, state, done) => this.#transfers.ship(message, state, done),
+      chainAt: (index) => disk.written.chainAt(index) ?? 0,
+      onApplied: (index, chain) => observer.appliedOne(peerId, index, chain),
+      onState: (index, hash) => observer.stateHash(peerId, index, String(hash)),
+      onRestoring: () => this.#faults.onRestoring(peerId),
+      onRestored: (snapshot) => observer.restored(peerId, snapshot),
+      onHalted: () => this.#faults.onHalted(peerId),
     });
   }
 
-  #transferTo(to: PeerId): void {
-    const leader = this.#cluster.leader();
-    if (leader !== null) this.#cluster.within(leader, (driver) => driver.transfer(to));
+  /** The snapshot files on the disk that the node has now. */
+  #shelfOf(peer: PeerId): SnapshotShelf {
+    const member = this.observer.members[peer - 1];
+    assert(member !== undefined, "every node is a member of the run");
+    const key = `${peer} ${member.store}`;
+    const known = this.#shelves.get(key);
+    if (known !== undefined) return known;
+    const shelf = new SnapshotShelf(Registers.at(0 as Index, EMPTY_CONF));
+    const founding = foundingMeta(this.#profile.founderCount);
+    const isFounder = member.store === 1 && peer <= this.#profile.founderCount;
+    if (isFounder) shelf.put(founding.id, Registers.at(founding.index, founding.conf));
+    this.#shelves.set(key, shelf);
+    return shelf;
   }
 
-  #submitLater(): void {
-    const random = this.#workload;
-    this.#time.after(random.between(1, this.#profile.proposalMillisMax), () => {
-      if (this.#isSilent) return;
-      const peer = random.pick(this.#cluster.peers);
-      const burst = random.chance(0.1) ? random.below(40) : 1;
-      for (let i = 0; i < burst; i++) {
-        const data = payload(++this.#proposals, random);
-        this.#cluster.within(peer, (driver) => {
-          driver.propose(data, (index) => this.#observer.acked(index, { kind: "entry" }));
-        });
-      }
-      this.#submitLater();
-    });
-  }
-
-  #readLater(): void {
-    this.#time.after(this.#workload.between(20, 200), () => {
-      const acked = this.#observer.ackedIndex;
-      this.#cluster.within(this.#workload.pick(this.#cluster.peers), (driver) => {
-        driver.read((index) => {
-          if (index !== null) this.#observer.read(acked, index);
-        });
-      });
-      this.#readLater();
-    });
-  }
-
-  /** Empty when there is one leader, something of its term committed, and everybody with it. */
+  /**
+   * Empty when one member leads, no change of membership is left half done, something of the
+   * leader's term is committed, and every member has it.
+   */
   #trouble(): string {
-    const { members } = this.#observer;
+    const { members } = this.observer;
     const leaders = members.filter(({ status }) => status?.role === "leader");
     const leader = leaders[0];
+    const status = leader?.status;
     if (leader === undefined || leaders.length > 1) return `${leaders.length} nodes lead`;
-    const { term, commit } = leader.status ?? { term: 0, commit: 0 };
+    if (status === null || status === undefined) return "the leader is not there";
+    const { term, commit, conf } = status;
     if (leader.disk.written.termAt(commit) !== term) return `nothing of term ${term} is committed`;
-    const late = members.find(({ status }) => commit - (status?.applied ?? 0) > LAG_MAX);
+    if (isJoint(conf)) return "the configuration is joint";
+    const all = allMembers(conf).flatMap((id) => members[id - 1] ?? []);
+    const lost = all.find(({ isLost }) => isLost);
+    if (lost !== undefined) return `${lost.nodeId}, which lost its disk, is still a member`;
+    const late = all.find((each) => commit - (each.status?.applied ?? 0) > LAG_MAX);
     return late === undefined ? "" : `${late.nodeId} has applied ${late.status?.applied}`;
   }
 }
 
 /** What may be on its way while the workload goes on. */
 const LAG_MAX = 64;
-
-function payload(number: number, random: SimRandom): Uint8Array {
-  const bytes = new Uint8Array(8 + random.below(random.chance(0.02) ? 200_000 : 200));
-  new DataView(bytes.buffer).setUint32(0, number);
-  return bytes;
-}
+const SERVE_MILLIS_MAX = 10_000;

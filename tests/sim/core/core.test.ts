@@ -1,12 +1,14 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { runInParallel } from "../batch.ts";
-import { median } from "../run.ts";
-import { CoreSimulation } from "./core-simulation.ts";
+import { createWorld } from "../layers.ts";
+import { median, type RunReport } from "../run.ts";
 
 const SEEDS = 50;
 
 /** Virtual time is quick; a machine with other things to do is not. */
 setDefaultTimeout(120_000);
+
+const run = (seed: number): RunReport => createWorld("core", seed).run();
 
 describe("the raft core alone", () => {
   test(`keeps its properties in ${SEEDS} bad worlds`, async () => {
@@ -19,7 +21,7 @@ describe("the raft core alone", () => {
 
   test("the same seed is the same run", () => {
     for (const seed of [1, 7, 42]) {
-      expect(new CoreSimulation(seed).run().hash).toBe(new CoreSimulation(seed).run().hash);
+      expect(run(seed).hash).toBe(run(seed).hash);
     }
   });
 });

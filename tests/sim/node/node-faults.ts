@@ -1,7 +1,7 @@
 import type { PeerId } from "../../../engine/lib/ids.ts";
 import type { CommandBody } from "../../../engine/state/command.ts";
 import type { SimCluster } from "../cluster.ts";
-import type { Fault } from "../nemesis.ts";
+import type { Fault } from "../fault.ts";
 import type { SimRandom } from "../world/sim-random.ts";
 import type { Machine } from "./machine.ts";
 import type { SimNode } from "./sim-node.ts";

@@ -1,6 +1,6 @@
 import type { SnapshotPolicy } from "../../../engine/replica/replica.ts";
 import { type CoreProfile, diskProfile, networkProfile } from "../core/core-profile.ts";
-import type { Fault } from "../nemesis.ts";
+import type { Fault } from "../fault.ts";
 import type { SimRandom } from "../world/sim-random.ts";
 import type { JobMix } from "./workload.ts";
 
@@ -14,9 +14,10 @@ type Theme = {
   readonly jobs: Omit<JobMix, "count">;
 };
 
-export type NodeProfile = Pick<CoreProfile, "nodeCount" | "disk" | "network"> & {
+export type NodeProfile = Pick<CoreProfile, "disk" | "network"> & {
   readonly snapshots: SnapshotPolicy;
   readonly theme: Theme;
+  readonly nodeCount: number;
   readonly tickMillis: number;
   readonly jobCount: number;
   readonly faultPauseMillisMax: number;

@@ -10,7 +10,7 @@ import { SimCluster } from "../cluster.ts";
 import { foundingBytes, foundingMeta } from "../founding.ts";
 import { Nemesis } from "../nemesis.ts";
 import { Observer } from "../observer.ts";
-import type { RunReport, Trace } from "../run.ts";
+import type { Limits, RunReport, Trace, World } from "../run.ts";
 import { SimNetwork } from "../world/network.ts";
 import type { SimProcess } from "../world/sim-process.ts";
 import { SimRandom } from "../world/sim-random.ts";
@@ -29,32 +29,34 @@ const CALM_MILLIS_MAX = 25_000;
 const STEP_MILLIS = 250;
 
 /** Whole nodes with real parts, on machines with tasks, under clients and a nemesis. */
-export class NodeSimulation {
+export class NodeSimulation implements World {
   readonly #seed: number;
   readonly #time = new VirtualTime();
   readonly #profile: NodeProfile;
-  readonly #observer: Observer;
+  readonly observer: Observer;
   readonly #cluster: SimCluster<SimNode>;
   readonly #machines: readonly Machine[];
   readonly #snapshotNetwork: FakeSnapshotNetwork;
   readonly #workload: Workload;
   readonly #nemesis: Nemesis;
   readonly #calm: () => void;
+  readonly #faultyMillis: number;
   readonly #applied = new Map<PeerId, Index>();
 
-  constructor(seed: number, trace: Trace = null) {
+  constructor(seed: number, trace: Trace, limits: Limits) {
     this.#seed = seed;
+    this.#faultyMillis = Math.min(FAULTY_MILLIS, limits.untilMillis ?? FAULTY_MILLIS);
     this.#profile = nodeProfile(new SimRandom(seed, "profile"));
-    this.#observer = this.#observe(trace);
-    this.#machines = this.#observer.members.map((member) => this.#machine(member));
+    this.observer = this.#observe(trace);
+    this.#machines = this.observer.members.map((member) => this.#machine(member));
     this.#cluster = new SimCluster({
       time: this.#time,
-      observer: this.#observer,
+      observer: this.observer,
       network: new SimNetwork({
         time: this.#time,
         random: new SimRandom(seed, "network"),
         profile: this.#profile.network,
-        onSend: (message) => this.#observer.sent(message),
+        onSend: (message) => this.observer.sent(message),
       }),
       boot: (member, process) => this.#boot(member, process),
     });
@@ -66,14 +68,21 @@ export class NodeSimulation {
     this.#nemesis = new Nemesis({
       cluster: this.#cluster,
       random,
+      limits,
       menu: this.#profile.theme.menu,
       menuShare: this.#profile.theme.menuShare,
       firstFaultMillis: this.#profile.theme.firstFaultMillis,
       pauseMillisMax: this.#profile.faultPauseMillisMax,
       longOutageChance: 0.35,
       longOutageMillis: [2_900, 4_800],
+      // A majority of damaged disks waits for its operator, and rightly so.
+      canLose: () => this.observer.coverage.damaged === 0,
       act,
     });
+  }
+
+  get now(): number {
+    return this.#time.now;
   }
 
   /** Faults, then calm in which every job must end and every node must agree. */
@@ -82,17 +91,17 @@ export class NodeSimulation {
     const jobs = { ...this.#profile.theme.jobs, count: this.#profile.jobCount };
     this.#workload.start({ jobs, withinMillis: FAULTY_MILLIS - 1_000 });
     this.#nemesis.start();
-    this.#time.runUntil(FAULTY_MILLIS);
+    this.#time.runUntil(this.#faultyMillis);
     this.#nemesis.stop();
     this.#calm();
     this.#workload.stop();
-    this.#time.runUntil(FAULTY_MILLIS + CALM_MILLIS_MIN);
-    while (this.#trouble() !== "" && this.#time.now < FAULTY_MILLIS + CALM_MILLIS_MAX) {
+    this.#time.runUntil(this.#faultyMillis + CALM_MILLIS_MIN);
+    while (this.#trouble() !== "" && this.#time.now < this.#faultyMillis + CALM_MILLIS_MAX) {
       this.#time.runUntil(this.#time.now + STEP_MILLIS);
     }
     must(this.#trouble() === "", "liveness", () => `after calm ${this.#trouble()}`);
     this.#mustKnowEveryJob();
-    const { coverage, hash } = this.#observer;
+    const { coverage, hash } = this.observer;
     return { seed: this.#seed, hash, millis: this.#time.now, coverage };
   }
 
@@ -102,7 +111,7 @@ export class NodeSimulation {
     const observer = new Observer({ seed, time, nodeCount, disk, founding, trace });
     const now = (): number => this.#time.now;
     const timing = { now, electionTicks: ELECTION_TICKS, tickMillis };
-    observer.use([...raftCheckers(observer.members, timing), ...jobCheckers()]);
+    observer.use([...raftCheckers(observer.members, founding.conf, timing), ...jobCheckers()]);
     return observer;
   }
 
@@ -127,8 +136,8 @@ export class NodeSimulation {
       founding: foundingBytes(nodeIds),
       time: this.#time,
       random: new SimRandom(this.#seed, `machine ${nodeId}`),
-      onStarted: (task) => this.#observer.taskStarted(task),
-      onEnded: (task) => this.#observer.taskEnded(task),
+      onStarted: (task) => this.observer.taskStarted(task),
+      onEnded: (task) => this.observer.taskEnded(task),
     });
   }
 
@@ -136,7 +145,7 @@ export class NodeSimulation {
     const { nodeId, peerId, life, disk } = member;
     const machine = this.#machines[peerId - 1];
     assert(machine !== undefined, "every node has a machine");
-    this.#applied.set(peerId, disk.durable.snapshot.index);
+    this.#applied.set(peerId, disk.durable.snapshotIndex);
     return new SimNode({
       nodeId,
       peerId,
@@ -157,16 +166,16 @@ export class NodeSimulation {
   }
 
   #onFacts(peer: PeerId, facts: readonly Fact[], view: ClusterView): void {
-    this.#observer.applied(peer, this.#applied.get(peer) ?? (0 as Index), view.appliedIndex);
+    this.observer.applied(peer, this.#applied.get(peer) ?? (0 as Index), view.appliedIndex);
     this.#applied.set(peer, view.appliedIndex);
-    this.#observer.facts(peer, facts, view);
+    this.observer.facts(peer, facts, view);
   }
 
   #logger(nodeId: NodeId): Logger {
     return {
       log: (level, message, fields) => {
         if (level === "debug") return;
-        this.#observer.say(() => `${nodeId} ${level}: ${message} ${JSON.stringify(fields ?? {})}`);
+        this.observer.say(() => `${nodeId} ${level}: ${message} ${JSON.stringify(fields ?? {})}`);
       },
     };
   }

@@ -3,7 +3,7 @@ import { err, ok } from "../../../engine/lib/result.ts";
 import type { Done } from "../../../engine/platform/completion.ts";
 import type { LogStore, StorageError } from "../../../engine/platform/log-store.ts";
 import type { Boot, Entry, PersistJob, SnapshotMeta } from "../../../engine/raft/types.ts";
-import { type ChainedJob, LogImage } from "./log-image.ts";
+import { type ChainedJob, LogImage, type SnapshotChains } from "./log-image.ts";
 import type { SimProcess } from "./sim-process.ts";
 import type { SimRandom } from "./sim-random.ts";
 import type { VirtualTime } from "./virtual-time.ts";
@@ -21,9 +21,19 @@ export type DiskListener = {
   readonly onWrite: (job: ChainedJob) => void;
   /** The durable image has changed: by an fsync, or by what a crash left. */
   readonly onDurable: () => void;
+  /** Entries below a snapshot were given up. */
+  readonly onTruncated: () => void;
 };
 
-type Waiting = { readonly job: ChainedJob; readonly done: Done<void, StorageError> };
+/** What the disk does in order: a job of Raft, or the name of a snapshot that this node made. */
+type Op =
+  | { readonly kind: "job"; readonly job: ChainedJob }
+  | { readonly kind: "record"; readonly snapshot: SnapshotMeta };
+
+type Waiting = { readonly op: Op; readonly done: Done<void, StorageError> };
+
+/** How long a truncation waits: it is lazy. */
+const TRUNCATE_MILLIS_MAX = 400;
 
 /**
  * One node's log on its disk. `written` is what the process believes it has, `durable` what
@@ -39,12 +49,15 @@ export class SimDisk {
   #damagedTerm: Term | null = null;
   readonly #time: VirtualTime;
   readonly #random: SimRandom;
+  readonly #chains: SnapshotChains;
   #profile: DiskProfile;
   readonly #listener: DiskListener;
   #waiting: Waiting[] = [];
   #syncing: Waiting[] = [];
   /** Reported done without an fsync, as their job allowed: the next fsync takes them along. */
-  #lazy: ChainedJob[] = [];
+  #lazy: Op[] = [];
+  /** How the next fsync ends, once. */
+  #failure: StorageError["kind"] | null = null;
   #life = 0;
   #stalledUntil = 0;
 
@@ -52,31 +65,35 @@ export class SimDisk {
     readonly time: VirtualTime;
     readonly random: SimRandom;
     readonly profile: DiskProfile;
-    readonly founding: SnapshotMeta;
+    /** Null: the empty disk of a node that is to join. */
+    readonly founding: SnapshotMeta | null;
+    readonly chains: SnapshotChains;
     readonly listener: DiskListener;
   }) {
+    this.#chains = options.chains;
     this.#time = options.time;
     this.#random = options.random;
     this.#profile = options.profile;
     this.#listener = options.listener;
-    this.written = new LogImage(options.founding);
-    this.durable = new LogImage(options.founding);
+    this.written = new LogImage(options.founding, options.chains);
+    this.durable = new LogImage(options.founding, options.chains);
   }
 
   /** The store that one life of the node's process opens. */
-  open(process: SimProcess): LogStore {
+  open(process: SimProcess): SimLogStore {
     return new SimLogStore(this, process);
   }
 
   /** What is on the disk once the process that wrote it is gone. */
   crash(): void {
     this.#life += 1;
-    const open = [...this.#lazy, ...[...this.#syncing, ...this.#waiting].map(({ job }) => job)];
+    const open = [...this.#lazy, ...[...this.#syncing, ...this.#waiting].map(({ op }) => op)];
     this.#lazy = [];
+    this.#failure = null;
     this.#syncing = [];
     this.#waiting = [];
     const kept = this.#random.below(open.length + 1);
-    for (const job of open.slice(0, kept)) this.durable.apply(job);
+    for (const op of open.slice(0, kept)) perform(this.durable, op);
     if (kept < open.length) this.tornCount += 1;
     this.written.copyFrom(this.durable);
     this.#listener.onDurable();
@@ -90,7 +107,7 @@ export class SimDisk {
   damage(count: number): void {
     this.durable.lose(count);
     this.written.copyFrom(this.durable);
-    this.#damagedTerm = this.durable.hardState?.term ?? this.durable.snapshot.term;
+    this.#damagedTerm = this.durable.hardState?.term ?? this.durable.lastTerm;
     this.#listener.onDurable();
   }
 
@@ -99,8 +116,14 @@ export class SimDisk {
     this.#stalledUntil = this.#time.now + millis;
   }
 
+  /** The next fsync fails, once: what it was to make durable may be on the disk or not. */
+  failNextSync(kind: StorageError["kind"]): void {
+    this.#failure = kind;
+  }
+
   /** No more stalls: what remains is the usual latency. */
   calm(): void {
+    this.#failure = null;
     this.#stalledUntil = 0;
     this.#profile = { ...this.#profile, stallChance: 0 };
   }
@@ -115,23 +138,35 @@ export class SimDisk {
     return this.#random.between(0.05, 2);
   }
 
-  /** For `SimLogStore` only. A crash before `done` loses the record, and only that. */
-  record(snapshot: SnapshotMeta, done: Done<void, StorageError>): void {
-    const life = this.#life;
-    this.#time.after(this.#fsyncMillis(), () => {
-      if (life !== this.#life) return;
-      this.written.snapshot = snapshot;
-      this.durable.snapshot = snapshot;
-      done(ok(undefined));
-    });
-  }
-
   /** For `SimLogStore` only. */
   submit(persist: PersistJob, done: Done<void, StorageError>): void {
     const job = this.written.chained(persist);
     this.#listener.onWrite(job);
     this.written.apply(job);
-    this.#waiting.push({ job, done });
+    this.#queue({ op: { kind: "job", job }, done });
+  }
+
+  /** For `SimLogStore` only. */
+  record(snapshot: SnapshotMeta, done: Done<void, StorageError>): void {
+    const chain = this.written.chainAt(snapshot.index);
+    if (chain !== null) this.#chains.set(snapshot.id, chain);
+    this.written.record(snapshot);
+    this.#queue({ op: { kind: "record", snapshot }, done });
+  }
+
+  /** For `SimLogStore` only. */
+  truncateBefore(index: Index): void {
+    const life = this.#life;
+    this.#time.after(this.#random.between(0, TRUNCATE_MILLIS_MAX), () => {
+      if (life !== this.#life) return;
+      this.durable.truncateBefore(index);
+      this.written.truncateBefore(index);
+      this.#listener.onTruncated();
+    });
+  }
+
+  #queue(waiting: Waiting): void {
+    this.#waiting.push(waiting);
     if (this.#syncing.length === 0) this.#sync();
   }
 
@@ -152,17 +187,28 @@ export class SimDisk {
       });
       return;
     }
+    if (this.#failure !== null) {
+      this.#fail({ kind: this.#failure, detail: "the disk said no" });
+      return;
+    }
     const synced = this.#syncing;
     this.#syncing = [];
-    this.#lazy.push(...synced.map(({ job }) => job));
-    if (this.#lazy.some((job) => job.fsync)) {
-      for (const job of this.#lazy) this.durable.apply(job);
+    this.#lazy.push(...synced.map(({ op }) => op));
+    if (this.#lazy.some(mustSync)) {
+      for (const op of this.#lazy) perform(this.durable, op);
       this.#lazy = [];
       this.#noticeRepair();
       this.#listener.onDurable();
     }
     if (this.#waiting.length > 0) this.#sync();
     for (const { done } of synced) done(ok(undefined));
+  }
+
+  /** Fail-stop: nothing is written any more, and everybody who waits hears why. */
+  #fail(failure: StorageError): void {
+    const failed = [...this.#syncing, ...this.#waiting];
+    this.#waiting = [];
+    for (const { done } of failed) done(err(failure));
   }
 
   /** As the real store does: a newer leader has committed an entry of its own term here. */
@@ -186,7 +232,14 @@ export class SimDisk {
 /** Small, so that the core often has to fetch what it applies or sends. */
 const TAIL_ENTRIES_MAX = 48;
 
-class SimLogStore implements LogStore {
+const mustSync = (op: Op): boolean => op.kind === "record" || op.job.fsync;
+
+function perform(image: LogImage, op: Op): void {
+  if (op.kind === "job") image.apply(op.job);
+  else image.record(op.snapshot);
+}
+
+export class SimLogStore implements LogStore {
   readonly #disk: SimDisk;
   readonly #process: SimProcess;
 
@@ -211,7 +264,12 @@ class SimLogStore implements LogStore {
     done: Done<readonly Entry[] | "compacted", StorageError>,
   ): void {
     this.#process.after(this.#disk.readDelayMillis(), () => {
-      const entries = this.#disk.written.slice(lo, hi);
+      const { written } = this.#disk;
+      if (lo < written.firstIndex) {
+        done(ok("compacted"));
+        return;
+      }
+      const entries = written.slice(lo, hi);
       if (entries.length === 0) {
         done(err({ kind: "io", detail: `no entries in [${lo}, ${hi})` }));
         return;
@@ -225,8 +283,14 @@ class SimLogStore implements LogStore {
     this.#disk.record(snapshot, (result) => this.#process.arrive(() => done(result)));
   }
 
-  truncateBefore(): void {
-    // Lazy by contract: this store never gets round to it.
+  /** For a snapshot's name; null when the log has been replaced meanwhile. */
+  termAt(index: Index): Term | null {
+    return this.#disk.written.termAt(index);
+  }
+
+  truncateBefore(index: Index): void {
+    this.#process.portCalled();
+    this.#disk.truncateBefore(index);
   }
 
   close(done: Done<void, StorageError>): void {
