@@ -13,17 +13,32 @@ export const httpAddressOf = (nodeId: NodeId): string => `${nodeId}:7181`;
 
 /** The snapshot at index 1 that every node of a run starts from: all of them vote. */
 export function foundingMeta(nodeCount: number): SnapshotMeta {
-  const voters = Array.from({ length: nodeCount }, (_, i) => (i + 1) as PeerId);
-  const digest = digestOf(foundingBytes(voters.map((peerId) => `n${peerId}` as NodeId)));
-  return {
-    index: 1 as Index,
-    term: 1 as Term,
-    conf: { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false },
-    id: "founding",
-    bytes: digest.bytes,
-    sha256: digest.sha256(),
-  };
+  const digest = digestOf(
+    foundingBytes(peersTo(nodeCount).map((peerId) => `n${peerId}` as NodeId)),
+  );
+  return foundingOf(nodeCount, { bytes: digest.bytes, sha256: digest.sha256() });
 }
+
+/** The same for a state machine of another kind. */
+export const foundingOf = (
+  nodeCount: number,
+  file: Pick<SnapshotMeta, "bytes" | "sha256">,
+): SnapshotMeta => ({
+  index: 1 as Index,
+  term: 1 as Term,
+  conf: {
+    voters: peersTo(nodeCount),
+    votersOutgoing: [],
+    learners: [],
+    learnersNext: [],
+    autoLeave: false,
+  },
+  id: "founding",
+  ...file,
+});
+
+const peersTo = (nodeCount: number): readonly PeerId[] =>
+  Array.from({ length: nodeCount }, (_, i) => (i + 1) as PeerId);
 
 /** What that snapshot says. */
 export function foundingBytes(nodeIds: readonly NodeId[]): Uint8Array {

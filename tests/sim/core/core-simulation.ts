@@ -5,7 +5,7 @@ import { type Member, must } from "../checker.ts";
 import { mustBeLinearizable } from "../checkers/linearizable.ts";
 import { raftCheckers } from "../checkers.ts";
 import { SimCluster } from "../cluster.ts";
-import { foundingMeta } from "../founding.ts";
+import { foundingOf } from "../founding.ts";
 import { Nemesis } from "../nemesis.ts";
 import { Observer } from "../observer.ts";
 import type { Limits, RunReport, Trace, World } from "../run.ts";
@@ -18,7 +18,7 @@ import { CoreDriver, ELECTION_TICKS } from "./core-driver.ts";
 import { CORE_MENU, CoreFaults } from "./core-faults.ts";
 import { CoreOperator } from "./core-operator.ts";
 import { type CoreProfile, coreProfile } from "./core-profile.ts";
-import { SnapshotShelf } from "./core-snapshots.ts";
+import { CHUNK_BYTES, SnapshotShelf } from "./core-snapshots.ts";
 import { CoreTransfers } from "./core-transfers.ts";
 import { Registers } from "./registers.ts";
 
@@ -27,6 +27,7 @@ const CALM_MILLIS = 1_000;
 /** A small window on a slow network may need this long to repair a whole log. */
 const CALM_MILLIS_MAX = 40_000;
 const STEP_MILLIS = 200;
+const FOUNDING_FILE = { bytes: CHUNK_BYTES, sha256: "" };
 
 /** The Raft core alone, on a bad disk and a bad network, with processes that die. */
 export class CoreSimulation implements World {
@@ -139,7 +140,7 @@ export class CoreSimulation implements World {
 
   #observe(trace: Trace): Observer {
     const { founderCount, disk, tickMillis, tickDrift } = this.#profile;
-    const founding = foundingMeta(founderCount);
+    const founding = foundingOf(founderCount, FOUNDING_FILE);
     const observer = new Observer({
       ...{ seed: this.#seed, time: this.#time, nodeCount: founderCount, disk, founding, trace },
     });
@@ -188,7 +189,7 @@ export class CoreSimulation implements World {
     const known = this.#shelves.get(key);
     if (known !== undefined) return known;
     const shelf = new SnapshotShelf(Registers.at(0 as Index, EMPTY_CONF));
-    const founding = foundingMeta(this.#profile.founderCount);
+    const founding = foundingOf(this.#profile.founderCount, FOUNDING_FILE);
     const isFounder = member.store === 1 && peer <= this.#profile.founderCount;
     if (isFounder) shelf.put(founding.id, Registers.at(founding.index, founding.conf));
     this.#shelves.set(key, shelf);
