@@ -35,6 +35,10 @@ export type Coverage = {
   refusedReads: number;
   dropped: number;
   repaired: number;
+  abas: number;
+  reopenedSessions: number;
+  stallStepDowns: number;
+  quorumStepDowns: number;
   duplicateCommands: number;
   lostAnswers: number;
   undecided: number;
@@ -76,6 +80,10 @@ export const noCoverage = (): Coverage => ({
   refusedReads: 0,
   dropped: 0,
   repaired: 0,
+  abas: 0,
+  reopenedSessions: 0,
+  stallStepDowns: 0,
+  quorumStepDowns: 0,
   duplicateCommands: 0,
   lostAnswers: 0,
   undecided: 0,

@@ -128,6 +128,7 @@ export class Observer {
 
   sent(message: Message): void {
     this.coverage.messages += 1;
+    if (message.kind === "append-reply" && message.lost) this.coverage.reopenedSessions += 1;
     this.#fold(message.from, message.to, message.term, message.kind.length, 0);
     if (this.#trace !== null && message.kind !== "heartbeat" && message.kind !== "heartbeat-reply")
       this.say(() => describeMessage(message));
@@ -267,8 +268,8 @@ export class Observer {
       listener: {
         onWrite: (job) => this.#call.onWrite(this.#of(peer), job),
         onDurable: () => this.#call.onDurable(this.#of(peer)),
-        onTruncated: () => {
-          this.coverage.truncations += 1;
+        count: (what) => {
+          this.coverage[what] += 1;
         },
       },
     });

@@ -16,7 +16,7 @@ describe("whole nodes", () => {
     const { reports, failures } = await runInParallel({ layer: "node", from: 0, count: SEEDS });
 
     expect(failures).toEqual([]);
-    expect(shortfalls(reports)).toEqual([]);
+    expect(shortfalls("node", reports)).toEqual([]);
   });
 
   test("the same seed is the same run", () => {

@@ -14,6 +14,7 @@ import type {
   Raft,
   SnapshotMeta,
   Status,
+  TraceEvent,
 } from "../../../engine/raft/types.ts";
 import type { Coverage } from "../coverage.ts";
 import type { SimLogStore } from "../world/disk.ts";
@@ -130,7 +131,8 @@ export class CoreDriver {
     const { maxMsgBytes, maxInflightMsgs, maxApplyEntries, learnerPromoteLag } = profile;
     const limits = { maxMsgBytes, maxInflightMsgs, maxApplyEntries, learnerPromoteLag };
     const timing = { electionTicks: ELECTION_TICKS, heartbeatTicks: 1 };
-    this.#raft = createRaft({ id: peerId, rng: random, ...timing, ...limits }, boot);
+    const trace = (event: TraceEvent): void => this.#count(event);
+    this.#raft = createRaft({ id: peerId, rng: random, ...timing, ...limits, trace }, boot);
     this.#snapshots = new CoreSnapshots({
       ...this.#options,
       onFailed: (failure) => this.#halt(failure),
@@ -142,6 +144,12 @@ export class CoreDriver {
     this.#transport.start((event) => this.#onTransport(event));
     this.#tickLater();
     this.#pumpSoon();
+  }
+
+  #count({ name }: TraceEvent): void {
+    const { coverage } = this.#options;
+    if (name === "disk-stalled") coverage.stallStepDowns += 1;
+    if (name === "quorum-lost") coverage.quorumStepDowns += 1;
   }
 
   #accepts(peer: PeerId, store: number): boolean {

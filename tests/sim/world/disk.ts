@@ -21,8 +21,8 @@ export type DiskListener = {
   readonly onWrite: (job: ChainedJob) => void;
   /** The durable image has changed: by an fsync, or by what a crash left. */
   readonly onDurable: () => void;
-  /** Entries below a snapshot were given up. */
-  readonly onTruncated: () => void;
+  /** Entries below a snapshot were given up; entries under way are overwritten; a log is whole again. */
+  readonly count: (what: "truncations" | "abas" | "repaired") => void;
 };
 
 /** What the disk does in order: a job of Raft, or the name of a snapshot that this node made. */
@@ -142,6 +142,7 @@ export class SimDisk {
   submit(persist: PersistJob, done: Done<void, StorageError>): void {
     const job = this.written.chained(persist);
     this.#listener.onWrite(job);
+    if (this.#isUnderWay(job.entries[0]?.entry.index)) this.#listener.count("abas");
     this.written.apply(job);
     this.#queue({ op: { kind: "job", job }, done });
   }
@@ -161,7 +162,15 @@ export class SimDisk {
       if (life !== this.#life) return;
       this.durable.truncateBefore(index);
       this.written.truncateBefore(index);
-      this.#listener.onTruncated();
+      this.#listener.count("truncations");
+    });
+  }
+
+  /** Whether an entry that is not durable yet is about to be replaced: what contract 10 is about. */
+  #isUnderWay(first: Index | undefined): boolean {
+    if (first === undefined || first > this.written.lastIndex) return false;
+    return [...this.#syncing, ...this.#waiting].some(({ op }) => {
+      return op.kind === "job" && op.job.entries.some(({ entry }) => entry.index >= first);
     });
   }
 
@@ -218,6 +227,7 @@ export class SimDisk {
     const isNewer = hardState.term > this.#damagedTerm;
     if (isNewer && this.durable.termAt(hardState.commit) === hardState.term) {
       this.#damagedTerm = null;
+      this.#listener.count("repaired");
     }
   }
 
