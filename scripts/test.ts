@@ -12,7 +12,11 @@ type Suite = { readonly name: string; readonly paths: readonly string[]; readonl
 
 /** `limit` in seconds: a suite that takes longer hangs, and fails. */
 const SUITES: readonly Suite[] = [
-  { name: "units", paths: ["engine", "cmd", "tui", "tests/tidy.test.ts"], limit: 150 },
+  {
+    name: "units",
+    paths: ["engine", "cmd", "tui", "tests/tidy.test.ts", "tests/pitfalls.test.ts"],
+    limit: 150,
+  },
   { name: "simulator", paths: ["tests/sim"], limit: 90 },
   { name: "scenarios", paths: ["tests/scenarios"], limit: 60 },
   { name: "contracts", paths: ["tests/contracts"], limit: 150 },

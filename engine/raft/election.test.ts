@@ -140,6 +140,19 @@ describe("election", () => {
     expect(cluster.raft(1).status()).toMatchObject({ role: "follower", leader: 0 });
   });
 
+  test("a leader that hears the others but is not heard is replaced (P49)", () => {
+    const cluster = new TestCluster([1, 2, 3]);
+    cluster.elect(1);
+
+    for (const id of [2, 3]) cluster.cut(1, id);
+    cluster.tick(40);
+
+    expect(cluster.raft(1).status().role).toBe("follower");
+    const [two, three] = [cluster.raft(2).status(), cluster.raft(3).status()];
+    expect([two.role, three.role].sort()).toEqual(["follower", "leader"]);
+    expect(two.term).toBeLessThanOrEqual(3);
+  });
+
   test("a leader alone with its learners steps down as well", () => {
     const cluster = new TestCluster([]);
     const state = conf([1, 2], [3]);

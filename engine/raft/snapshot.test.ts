@@ -175,7 +175,7 @@ describe("snapshots", () => {
     expect(node.raft.take()?.apply.map(({ index }) => Number(index))).toEqual([10]);
   });
 
-  test("of what the log already holds only move the commit index (contract 12)", () => {
+  test("of what the log already holds only move the commit index (P33, contract 12)", () => {
     const node = follower();
 
     node.raft.step(snapshotMessage(snapshotAt(3, conf([1, 2, 3]))));

@@ -44,7 +44,7 @@ function anyMessage(rng: SeededRng): Message {
 const snapshotReadReply = (rng: SeededRng) =>
   ({ kind: "read-index-reply", ctx: rng.below(4), index: entry(rng.below(4), 0).index }) as const;
 
-test("no message, however wrong, breaks a node (contract 2)", () => {
+test("no message, however wrong, breaks a node or turns its term back (contract 2, P25)", () => {
   for (let seed = 0; seed < 150; seed++) {
     const rng = new SeededRng(seed);
     const boot = bootFrom(snapshotAt(1, conf([1, 2, 3])));
@@ -56,8 +56,14 @@ test("no message, however wrong, breaks a node (contract 2)", () => {
       () => node.sync(1),
     ];
     for (let i = 0; i < 400; i++) {
+      const before = node.raft.status();
       node.raft.step(anyMessage(rng));
       rng.pick(others)();
+      const { term, votedFor, commit } = node.raft.status();
+      expect(term).toBeGreaterThanOrEqual(before.term);
+      expect(commit).toBeGreaterThanOrEqual(before.commit);
+      // A vote, once given, stands for its term (P24).
+      if (term === before.term && before.votedFor > 0) expect(votedFor).toBe(before.votedFor);
     }
     expect(node.raft.status().commit).toBeGreaterThan(0);
   }

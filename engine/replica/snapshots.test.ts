@@ -115,7 +115,7 @@ describe("making snapshots", () => {
     expect(firstIndexOf(leader)).toBe(2);
   });
 
-  test("goes on in the next life: it starts from the snapshot and applies the rest", () => {
+  test("goes on in the next life: it starts from the snapshot and applies the rest (P36)", () => {
     const lab = new Lab(1);
     const leader = lab.grow(70);
     const hash = leader.replica.view.stateHash();

@@ -33,7 +33,7 @@ const followerOf = (cluster: FakeCluster, leader: FakeNode): FakeNode =>
 const termOf = ({ replica }: FakeNode): number => replica.status().raft.term;
 
 describe("a stopped process that goes on", () => {
-  test.each([1_500, 5_000, 60_000])("a follower after %d ms: one tick, no election", (millis) => {
+  test.each([1_500, 5_000, 60_000])("a follower after %d ms ticks once (P46)", (millis) => {
     const { cluster, ticksOf } = threeNodes();
     const leader = cluster.leader();
     const follower = followerOf(cluster, leader);
@@ -53,7 +53,7 @@ describe("a stopped process that goes on", () => {
     expect(follower.replica.status().leader).toBe(leader.peerId);
   });
 
-  test("a leader after a pause below the election timeout leads on", () => {
+  test("a leader after a pause below the election timeout leads on (P46)", () => {
     const { cluster, ticksOf } = threeNodes();
     const leader = cluster.leader();
     const term = termOf(leader);

@@ -27,7 +27,7 @@ describe("apply", () => {
     expect(state.stateHash()).toBe(hash);
   });
 
-  test("entries are applied once, in order", () => {
+  test("entries are applied once, in order (P36)", () => {
     const state = createState(founding);
 
     expect(() => apply(state, { index: 3 as Index, kind: "noop", data: NO_DATA })).toThrow();
@@ -96,7 +96,7 @@ describe("apply", () => {
     ]);
   });
 
-  test("S14: the same entries give the same hash on every node", () => {
+  test("S14: the same entries give the same hash on every node (P37)", () => {
     const cluster = new TestCluster({ nodes: 2 });
     cluster.start(1);
     cluster.mark(1, "lost");

@@ -66,7 +66,7 @@ function lastDifference(a: Uint8Array, b: Uint8Array): number {
   return at;
 }
 
-test("an unfinished write, cut at any byte, costs that write and is no damage", () => {
+test("an unfinished write, cut at any byte, costs that write and is no damage (P30)", () => {
   const draw = seeded(SEED + 1);
   for (let one = 0; one < CASES; one++) {
     const { before, after, directory, changed, at } = neighbours(draw);
@@ -81,7 +81,7 @@ test("an unfinished write, cut at any byte, costs that write and is no damage", 
   }
 });
 
-test("an unfinished write of which any sectors arrived is there whole or not at all", () => {
+test("an unfinished write of which any sectors arrived is there whole or not at all (P29)", () => {
   const draw = seeded(SEED + 2);
   for (let one = 0; one < CASES; one++) {
     const { before, after, directory, changed, at } = neighbours(draw);
@@ -99,7 +99,7 @@ test("an unfinished write of which any sectors arrived is there whole or not at 
   }
 });
 
-test("a byte that rots before the last write is damage, although the mark is far behind", () => {
+test("a byte that rots before the last write is damage, although the mark is far behind (P30)", () => {
   const draw = seeded(SEED + 3);
   for (let one = 0; one < CASES; one++) {
     const { after, directory, changed } = neighbours(draw);

@@ -40,7 +40,7 @@ afterEach(() => scratch.remove());
 const markOf = (directory: string) => readMark(join(directory, "mark"));
 
 describe("the mark", () => {
-  test("names a vote before the vote is reported done", () => {
+  test("names a vote before the vote is reported done (P31)", () => {
     const log = openLogIn(scratch.directory, clock);
 
     must(log.write([job({ hardState: hardState(7, 1, 1) })]));
@@ -203,7 +203,7 @@ describe("a directory that is not ours to open", () => {
     must(openLogIn(scratch.directory).close());
   });
 
-  test("of another cluster is refused, although the node's name is the same", () => {
+  test("of another cluster is refused, although the node's name is the same (P50)", () => {
     const expected = { clusterId: "cluster-b", nodeId: "n1" };
     const log = new SqliteLog({
       directory: scratch.directory,
@@ -289,7 +289,7 @@ describe("privacy and errors", () => {
     expect(existsSync(join(scratch.directory, "log.pid"))).toBe(false);
   });
 
-  test("refuses jobs out of their order as a bug", () => {
+  test("refuses jobs out of their order as a bug (P52)", () => {
     const log = openLogIn(scratch.directory);
     const first = job({ entries: [entry(2, 1)] });
     must(log.write([job({ hardState: hardState(2, 0, 1) })]));

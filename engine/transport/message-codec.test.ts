@@ -147,7 +147,7 @@ describe("frame codec", () => {
     }
   });
 
-  test("refuses integers above 2^53-1 instead of rounding them", () => {
+  test("refuses integers above 2^53-1 instead of rounding them (P45)", () => {
     const frame = encodeHello({ ...hello, life: 2 ** 53 - 1 });
     // The life is the only field with tag 5: add one to its varint.
     const at = frame.indexOf(Buffer.from([0x28, 0xff]));

@@ -201,7 +201,7 @@ export function transportContract(name: string, createLab: () => TransportLab): 
       ["a user's certificate", { peerId: 2, isUser: true }],
     ];
     for (const [what, options] of intruders) {
-      test(`refuses a peer that shows ${what}`, async () => {
+      test(`P31, P50: refuses a peer that shows ${what}`, async () => {
         const lab = createLab();
         const a = await start(lab, { peerId: 1 });
         const bad = await start(lab, options);

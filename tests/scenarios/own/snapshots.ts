@@ -48,7 +48,7 @@ export const SNAPSHOTS: Scenarios = {
     },
   ],
 
-  "any snapshot will do that lets replication go on, even an older one than was sent": [
+  "any snapshot will do that lets replication go on, even an older one than was sent (P34)": [
     ...withoutThird,
     { cmd: "deliver-msgs drop=(3)" },
     { cmd: "add-nodes 1" },
