@@ -63,6 +63,7 @@ export const tree = group(
         group({
           meta: { name: "snapshot", description: "The jobs of a cluster in one file" },
           subCommands: {
+            save: async () => (await import("./commands/snapshot-save.ts")).snapshotSave,
             inspect: async () => (await import("./commands/snapshot-inspect.ts")).snapshotInspect,
             restore: async () => (await import("./commands/snapshot-restore.ts")).snapshotRestore,
           },

@@ -1,3 +1,4 @@
+import { ClusterService, type SavedPiece } from "../../proto/gen/nl/v1/cluster.ts";
 import { ForwardService } from "../../proto/gen/nl/v1/forward.ts";
 import type { OutputChunk, ReadOutputRequest } from "../../proto/gen/nl/v1/jobs.ts";
 import { JobsService } from "../../proto/gen/nl/v1/jobs.ts";
@@ -17,6 +18,7 @@ import type { Method } from "./operations/method.ts";
 import { METHODS, submitJobsMethod } from "./operations/methods.ts";
 import { readLocalOutput } from "./operations/output-source.ts";
 import { readOutput } from "./operations/read-output.ts";
+import { saveSnapshot } from "./operations/save-snapshot.ts";
 import { type SubmitChannel, SubmitPipe } from "./operations/submit-stream.ts";
 import { watch } from "./operations/watch.ts";
 import { draining, overloaded } from "./refusals.ts";
@@ -26,6 +28,7 @@ import { WatchHub, type WatchSession } from "./watch/watch-hub.ts";
 /** Streams of a kind on one node (DESIGN §4, Limits); watchers are counted by the hub. */
 const READERS_MAX = 1_000;
 const SUBMIT_STREAMS_MAX = 1_000;
+const SAVERS_MAX = 4;
 
 type Reader = Caller & { readonly signal: AbortSignal };
 type Chunks = AsyncIterable<Result<OutputChunk, NlError>>;
@@ -46,6 +49,7 @@ export interface Api {
   forwarded(caller: Caller, request: Buffer): Promise<Result<Uint8Array, NlError>>;
   readOutput(caller: Reader, request: ReadOutputRequest): Chunks;
   readLocalOutput(caller: Reader, request: ReadOutputRequest): Chunks;
+  saveSnapshot(caller: Reader): AsyncIterable<Result<SavedPiece, NlError>>;
   watch(
     caller: Caller,
     request: WatchRequest,
@@ -107,6 +111,7 @@ function operations(context: ApiContext & { readonly hub: WatchHub }): Omit<Api,
   };
   const readers = new Gate(READERS_MAX);
   const streams = new Gate(SUBMIT_STREAMS_MAX);
+  const savers = new Gate(SAVERS_MAX);
   return {
     call,
     leaderAddress: () => {
@@ -127,6 +132,11 @@ function operations(context: ApiContext & { readonly hub: WatchHub }): Omit<Api,
       const refusal = refuse(caller, WorkerService.readLocalOutput.path);
       if (refusal !== null) return only(err(refusal));
       return gated(readers, () => readLocalOutput(context, caller, request));
+    },
+    saveSnapshot: (caller) => {
+      const refusal = refuse(caller, ClusterService.saveSnapshot.path);
+      if (refusal !== null) return only(err(refusal));
+      return gated(savers, () => saveSnapshot(context, caller));
     },
     watch: (caller, request, sink) => {
       const refusal = refuse(caller, WatchService.watch.path);
@@ -149,10 +159,10 @@ async function* only<T>(item: T): AsyncGenerator<T> {
 }
 
 /** Counts from the first item that is asked for to the last, or to the reader's end. */
-async function* gated(
+async function* gated<T>(
   gate: Gate,
-  open: () => Chunks,
-): AsyncGenerator<Result<OutputChunk, NlError>> {
+  open: () => AsyncIterable<Result<T, NlError>>,
+): AsyncGenerator<Result<T, NlError>> {
   const leave = gate.enter();
   if (leave === null) return yield err(overloaded());
   try {

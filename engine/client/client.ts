@@ -1,6 +1,7 @@
 import type {
   ClusterStatus,
   ListLogResponse,
+  SavedPiece,
   TransferLeaderResponse,
 } from "../../proto/gen/nl/v1/cluster.ts";
 import type {
@@ -21,7 +22,13 @@ import type { JobId } from "../lib/ids.ts";
 import type { JobSpec } from "../lib/job-spec.ts";
 import type { Result } from "../lib/result.ts";
 
-export type { ClusterStatus, LogEntry, PeerStatus } from "../../proto/gen/nl/v1/cluster.ts";
+export type {
+  ClusterStatus,
+  LogEntry,
+  PeerStatus,
+  SavedPiece,
+  SavedSnapshot,
+} from "../../proto/gen/nl/v1/cluster.ts";
 export type { Attempt, Job, OutputChunk } from "../../proto/gen/nl/v1/jobs.ts";
 export type { Node } from "../../proto/gen/nl/v1/nodes.ts";
 export type { ClusterEvent } from "../../proto/gen/nl/v1/watch.ts";
@@ -65,6 +72,11 @@ export interface Client {
   getStatus(): Answer<ClusterStatus>;
   /** `to` empty: the most caught-up follower. */
   transferLeader(to: string): Answer<TransferLeaderResponse>;
+  /**
+   * A snapshot of everything that was acked before the call: first what it is, then its bytes. Ends
+   * after the last one, or with an error.
+   */
+  saveSnapshot(signal: AbortSignal): AsyncIterable<Result<SavedPiece, NlError>>;
   listLog(request: {
     readonly startIndex: number;
     readonly limit: number;

@@ -12,6 +12,7 @@ import type { Answer, Client, Submission, WatchOptions } from "./client.ts";
 import type { Credentials } from "./diagnose-dial.ts";
 import { NodePool } from "./node-pool.ts";
 import { readOutput } from "./output-reading.ts";
+import { saveSnapshot } from "./save-snapshot.ts";
 import { SUBMIT_JOB, submissionBytes } from "./submission-bytes.ts";
 import { submitBatches } from "./submit-batches.ts";
 import { SubmitStream } from "./submit-stream.ts";
@@ -47,6 +48,7 @@ export function connect(options: ConnectOptions): GrpcClient {
       void watching.run();
       return watching;
     },
+    saveSnapshot: (signal) => saveSnapshot(pool, signal),
     submitStream: () => new SubmitStream(pool),
     close: () => pool.close(),
   };

@@ -18,6 +18,7 @@ import type {
   ReplicaOptions,
   ReplicaStatus,
 } from "./replica.ts";
+import type { HeldSnapshot, HoldFailure } from "./snapshot-holds.ts";
 import { bestSuccessor } from "./transfers.ts";
 
 /** How long a stopping leader waits for its successor. */
@@ -152,6 +153,15 @@ class RunningReplica implements Replica {
 
   entries(lo: Index, hi: Index, done: Done<readonly Entry[] | "compacted", StorageError>): void {
     this.#options.platform.logStore.entries(lo, hi, ENTRIES_BYTES_MAX, done);
+  }
+
+  holdSnapshot(atLeast: Index, done: Done<HeldSnapshot, HoldFailure>): void {
+    const loop = this.#loop;
+    if (loop === null || loop.isHalted || loop.stopped !== "") {
+      this.#answerSoon(() => done(err({ kind: "stopped" })));
+      return;
+    }
+    loop.snapshots.hold(atLeast, done);
   }
 
   /** Only a leader has a successor. */

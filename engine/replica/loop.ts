@@ -63,7 +63,7 @@ export class Loop {
   readonly #listeners: Listeners;
   readonly #hurry: Hurry;
   readonly #peers: PeerTable;
-  readonly #snapshots: Snapshots;
+  readonly snapshots: Snapshots;
   readonly #time: SteadyTime;
   #inbox: InboxItem[] = [];
   #messageCount = 0;
@@ -98,7 +98,7 @@ export class Loop {
     this.role = { role, term, leader };
     this.#time = new SteadyTime(booted.state.appliedAt, clock.monotonicMillis());
     this.#peers = new PeerTable({ transport, snapshotLink }, options.peerId);
-    this.#snapshots = new Snapshots({
+    this.snapshots = new Snapshots({
       options,
       raft: this.raft,
       machine: this.machine,
@@ -121,7 +121,7 @@ export class Loop {
     const { transport } = this.#options.platform;
     this.#updatePeers();
     transport.start((event) => this.#onTransport(event));
-    this.#snapshots.start();
+    this.snapshots.start();
     this.#armTick();
     this.#hurry.atStart(this.role);
     this.wake();
@@ -135,7 +135,7 @@ export class Loop {
     this.#hurry.stop();
     this.#inbox = [];
     this.#options.platform.transport.stop();
-    this.#snapshots.stop();
+    this.snapshots.stop();
     for (const { done } of this.proposals.drain()) done(err({ kind: "stopped" }));
     // Who waits for room must not wait for ever: the next proposal tells it.
     this.proposals.markCoreFull(false);
@@ -209,7 +209,7 @@ export class Loop {
     this.#askReads();
     this.#pump();
     if (this.#isHalted) return;
-    this.#snapshots.onTurn();
+    this.snapshots.onTurn();
     this.reads.onApplied(this.machine.appliedIndex);
     this.#announceLeading();
     this.proposals.announceRoom();
@@ -358,7 +358,7 @@ export class Loop {
     if (effects.transfer !== null) {
       this.transfers.settle(effects.transfer.to, effects.transfer.outcome, this.role.term);
     }
-    for (const shipment of effects.sendSnapshots) this.#snapshots.ship(shipment);
+    for (const shipment of effects.sendSnapshots) this.snapshots.ship(shipment);
     if (effects.truncateLogBefore > 0) logStore.truncateBefore(effects.truncateLogBefore);
     if (effects.restore !== null) this.#restore(effects.restore);
     this.machine.enqueue(effects.apply);
@@ -385,7 +385,7 @@ export class Loop {
   #persist(job: PersistJob): void {
     const { seq } = job;
     const from = this.nowMillis();
-    if (job.snapshot !== null) this.#snapshots.noteInstalling(job.snapshot);
+    if (job.snapshot !== null) this.snapshots.noteInstalling(job.snapshot);
     this.#options.platform.logStore.write(job, (written) => {
       const now = this.nowMillis();
       if (job.fsync) this.latencies.logWrite.record(now - from, now);
@@ -397,7 +397,7 @@ export class Loop {
   /** Nothing is applied any more before the swap: the core hands out nothing until then. */
   #restore(snapshot: SnapshotMeta): void {
     this.machine.dropWaiting();
-    this.#snapshots.restore(snapshot);
+    this.snapshots.restore(snapshot);
   }
 
   /** All at once, at the end of loading: nobody ever sees a part of it. */
@@ -450,7 +450,7 @@ export class Loop {
     const last = batch.applied.at(-1);
     if (last === undefined) return false;
     this.raft.applied(last.index);
-    this.#snapshots.noteApplied(batch);
+    this.snapshots.noteApplied(batch);
     this.proposals.markCoreFull(false);
     this.#answer(batch);
     return true;

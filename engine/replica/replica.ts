@@ -25,6 +25,7 @@ import type { ClusterView } from "../state/cluster-state.ts";
 import type { CommandBody, Outcome } from "../state/command.ts";
 import type { Fact } from "../state/fact.ts";
 import type { LatencyView } from "./latencies.ts";
+import type { HeldSnapshot, HoldFailure } from "./snapshot-holds.ts";
 
 /** What the operations above need to know of Raft. */
 export type { ConfOp, ConfState, Entry, TransferOutcome } from "../raft/types.ts";
@@ -167,4 +168,9 @@ export interface Replica {
   latencies(): LatencyView;
   /** Log entries in [lo, hi) that are still kept. */
   entries(lo: Index, hi: Index, done: Done<readonly Entry[] | "compacted", StorageError>): void;
+  /**
+   * A snapshot of this node that holds at least what is applied up to `atLeast`: the newest one,
+   * or one that is made now. It is not deleted before it is released.
+   */
+  holdSnapshot(atLeast: Index, done: Done<HeldSnapshot, HoldFailure>): void;
 }

@@ -63,12 +63,14 @@ export class SnapshotMaker {
     this.#byteCount += batch.bytes;
   }
 
-  /** Begins one when it is due. To be called when nothing of an entry is half applied. */
-  consider(): void {
+  /**
+   * Begins one when it is due, or asked for. To be called when nothing of an entry is half applied.
+   */
+  consider(isAsked: boolean): void {
     const { entries, logBytes } = this.#options.snapshots;
-    if (this.#making !== null || this.#entryCount === 0) return;
-    if (this.#entryCount < entries && this.#byteCount < logBytes) return;
-    this.#begin();
+    if (this.#making !== null) return;
+    const isDue = this.#entryCount >= entries || this.#byteCount >= logBytes;
+    if (isAsked || (isDue && this.#entryCount > 0)) this.#begin();
   }
 
   /** The state is about to be replaced, or the node stops: what was begun is given up. */
@@ -172,9 +174,10 @@ export class SnapshotMaker {
 
   #fail(making: Making, error: StorageError): void {
     this.abandon();
-    // A snapshot that finds no room is no loss: the log is whole, and the next one may find some.
-    if (error.kind !== "full") this.#hooks.onFailed(error);
-    else this.#log("warn", "there was no room for a snapshot", { id: making.meta.id });
+    if (error.kind === "full") {
+      this.#log("warn", "there was no room for a snapshot", { id: making.meta.id });
+    }
+    this.#hooks.onFailed(error);
   }
 
   /** On the replica's turn, unless it was given up meanwhile. */

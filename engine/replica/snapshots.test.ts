@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type JobId, NOBODY, type NodeId } from "../lib/ids.ts";
+import { type Index, type JobId, NOBODY, type NodeId } from "../lib/ids.ts";
 import { SPEC_DEFAULTS } from "../lib/job-spec.ts";
 import type { Result } from "../lib/result.ts";
 import type { ClusterView } from "../state/cluster-state.ts";
@@ -10,6 +10,7 @@ import { MemorySnapshots, snapshotMemory } from "../storage/memory-snapshots.ts"
 import { digestOf } from "../storage/snapshot-bytes.ts";
 import { StateLoad } from "./load-state.ts";
 import type { Applied, ProposeFailure, ReplicaOptions, SnapshotPolicy } from "./replica.ts";
+import type { HeldSnapshot, HoldFailure } from "./snapshot-holds.ts";
 import { FakeCluster, type FakeNode } from "./testing/fake-cluster.ts";
 import { FakeWorld } from "./testing/fake-world.ts";
 
@@ -154,6 +155,75 @@ describe("making snapshots", () => {
     lab.cluster.world.advance(500);
 
     expect(leader.replica.status().stopped).toContain("broken");
+  });
+});
+
+describe("a snapshot that somebody holds", () => {
+  const RARELY = { snapshots: { ...POLICY, entries: 100_000 } };
+
+  function hold(lab: Lab, node: FakeNode, atLeast: number): HeldSnapshot {
+    const answers: Result<HeldSnapshot, HoldFailure>[] = [];
+    node.replica.holdSnapshot(atLeast as Index, (answer) => answers.push(answer));
+    expect(answers).toEqual([]);
+    lab.cluster.world.advanceUntil(() => answers.length > 0);
+    const [answer] = answers;
+    if (answer?.ok !== true) throw new Error(`not held: ${JSON.stringify(answer)}`);
+    return answer.value;
+  }
+
+  test("is made at once when there is none that is new enough", () => {
+    const lab = new Lab(1, RARELY);
+    const leader = lab.grow(60);
+    const { appliedIndex } = leader.replica.view;
+
+    const { snapshot } = hold(lab, leader, appliedIndex);
+
+    expect(snapshot.index).toBeGreaterThanOrEqual(appliedIndex);
+    expect(filesOf(leader)).toContain(snapshot.id);
+  });
+
+  test("is the newest one when that is new enough", () => {
+    const lab = new Lab(1, RARELY);
+    const leader = lab.grow(60);
+    const { appliedIndex } = leader.replica.view;
+
+    const first = hold(lab, leader, appliedIndex);
+    const second = hold(lab, leader, appliedIndex);
+
+    expect(second.snapshot).toEqual(first.snapshot);
+  });
+
+  test("stays while newer ones are made, until it is released", () => {
+    const lab = new Lab(1);
+    const leader = lab.grow(10);
+    const held = hold(lab, leader, leader.replica.view.appliedIndex);
+    lab.grow(100);
+
+    expect(filesOf(leader)).toContain(held.snapshot.id);
+    held.release();
+    lab.grow(100);
+    expect(filesOf(leader)).not.toContain(held.snapshot.id);
+  });
+
+  test("is refused when there is no room for it, and when the node stops", () => {
+    const lab = new Lab(1, RARELY);
+    const leader = lab.grow(10);
+    const failures: string[] = [];
+    const ask = (): void =>
+      leader.replica.holdSnapshot(leader.replica.view.appliedIndex, (answer) => {
+        failures.push(answer.ok ? "held" : answer.error.kind);
+      });
+    leader.store.recordFailure = { kind: "full", detail: "no space left" };
+
+    ask();
+    lab.cluster.world.advanceUntil(() => failures.length === 1);
+    ask();
+    leader.replica.stop({ handOver: false }, () => {});
+    ask();
+    lab.cluster.world.advance(100);
+
+    expect(failures).toEqual(["full", "stopped", "stopped"]);
+    expect(leader.replica.status().stopped).toBe("");
   });
 });
 

@@ -1,10 +1,12 @@
 import type { Index, PeerId } from "../lib/ids.ts";
+import type { Done } from "../platform/completion.ts";
 import type { StorageError } from "../platform/log-store.ts";
 import type { SnapshotMessage } from "../platform/snapshot-link.ts";
 import type { Effects, Raft, SnapshotMeta } from "../raft/types.ts";
 import type { ClusterState } from "../state/create-state.ts";
 import { StateLoad } from "./load-state.ts";
 import type { ReplicaOptions } from "./replica.ts";
+import { type HeldSnapshot, type HoldFailure, SnapshotHolds } from "./snapshot-holds.ts";
 import { SnapshotMaker } from "./snapshot-maker.ts";
 import type { AppliedBatch, StateMachine } from "./state-machine.ts";
 
@@ -30,8 +32,9 @@ export class Snapshots {
   readonly #raft: Raft;
   readonly #hooks: SnapshotHooks;
   readonly #maker: SnapshotMaker;
+  readonly #holds: SnapshotHolds;
   /** What the log begins with: durable. */
-  #current: string;
+  #current: SnapshotMeta | null;
   /** On its way into the log, oldest first. */
   #installing: readonly string[] = [];
   /** Arrived, and not yet known to the core. */
@@ -53,11 +56,14 @@ export class Snapshots {
     this.#options = options;
     this.#raft = raft;
     this.#hooks = hooks;
-    this.#current = parts.current?.id ?? "";
+    this.#current = parts.current;
+    this.#holds = new SnapshotHolds(options.platform.snapshots, () => {
+      this.#isTidyDue = true;
+    });
     this.#maker = new SnapshotMaker(options, machine, {
       enqueue: hooks.enqueue,
       onMade: (snapshot, keepFrom) => this.#onMade(snapshot, keepFrom),
-      onFailed: hooks.onFailed,
+      onFailed: (error) => this.#onNotMade(error),
     });
   }
 
@@ -69,6 +75,15 @@ export class Snapshots {
     this.#options.platform.snapshotLink.stop();
     this.#maker.abandon();
     this.#load?.cancel();
+    this.#holds.refuse({ kind: "stopped" });
+  }
+
+  /** One that holds at least what was applied up to there; made now when there is none. */
+  hold(atLeast: Index, done: Done<HeldSnapshot, HoldFailure>): void {
+    this.#holds.ask(atLeast, done);
+    this.#hooks.enqueue(() => {
+      if (this.#current !== null) this.#holds.offer(this.#current);
+    });
   }
 
   noteApplied(batch: AppliedBatch): void {
@@ -79,7 +94,7 @@ export class Snapshots {
   onTurn(): void {
     for (const id of this.#stepped) this.#arriving.delete(id);
     this.#stepped = [];
-    if (this.#load === null) this.#maker.consider();
+    if (this.#load === null) this.#maker.consider(this.#holds.isWaiting);
     if (this.#isTidyDue) this.#tidy();
   }
 
@@ -110,13 +125,14 @@ export class Snapshots {
     const { platform } = this.#options;
     const place = this.#installing.indexOf(snapshot.id);
     this.#installing = this.#installing.slice(place + 1);
-    this.#current = snapshot.id;
+    this.#current = snapshot;
+    this.#holds.offer(snapshot);
     this.#maker.abandon();
     this.#load?.cancel();
     const begun = platform.clock.monotonicMillis();
     this.#load = new StateLoad(platform, snapshot, (loaded) => {
       this.#hooks.enqueue(() => {
-        if (this.#current !== snapshot.id) return;
+        if (this.#current !== snapshot) return;
         this.#load = null;
         if (loaded.ok) {
           const tookMillis = Math.round(platform.clock.monotonicMillis() - begun);
@@ -134,9 +150,16 @@ export class Snapshots {
   }
 
   #onMade(snapshot: SnapshotMeta, keepFrom: Index): void {
-    this.#current = snapshot.id;
+    this.#current = snapshot;
+    this.#holds.offer(snapshot);
     this.#raft.input({ kind: "snapshot-created", snapshot, keepFrom });
     this.#isTidyDue = true;
+  }
+
+  /** A snapshot that finds no room is no loss: the log is whole, and the next one may find some. */
+  #onNotMade(error: StorageError): void {
+    this.#holds.refuse(error);
+    if (error.kind !== "full") this.#hooks.onFailed(error);
   }
 
   /**
@@ -160,7 +183,14 @@ export class Snapshots {
     const shipping = [...this.#shipping.values()].map(({ snapshot }) => snapshot.id);
     const making = this.#maker.id === null ? [] : [this.#maker.id];
     this.#options.platform.snapshots.keepOnly([
-      ...new Set([this.#current, ...this.#installing, ...this.#arriving, ...shipping, ...making]),
+      ...new Set([
+        ...(this.#current === null ? [] : [this.#current.id]),
+        ...this.#installing,
+        ...this.#arriving,
+        ...shipping,
+        ...making,
+        ...this.#holds.ids,
+      ]),
     ]);
   }
 }

@@ -17,6 +17,7 @@ const EXPECTED = `
   /nl.v1.Cluster/GetDigest      +----
   /nl.v1.Cluster/GetStatus      -++++
   /nl.v1.Cluster/ListLog        -+---
+  /nl.v1.Cluster/SaveSnapshot   -+---
   /nl.v1.Cluster/TransferLeader -+---
   /nl.v1.Forward/Call           +----
   /nl.v1.Jobs/CancelJob         -++o-

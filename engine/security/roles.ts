@@ -36,6 +36,7 @@ const GRANTS: Readonly<Record<string, Grants>> = {
   "Cluster.TransferLeader": ADMINS,
   // Raw entries hold every job's specification.
   "Cluster.ListLog": ADMINS,
+  "Cluster.SaveSnapshot": ADMINS,
   "Watch.Watch": EVERYONE,
   "Worker.Heartbeat": NODES,
   "Worker.Report": NODES,

@@ -21,7 +21,7 @@ import type { Caller } from "../caller.ts";
 import { METHODS } from "../operations/methods.ts";
 import { callerOf } from "./grpc-caller.ts";
 import { internalError, statusOf } from "./status.ts";
-import { handleOutput, handleSubmitStream, handleWatch } from "./streams.ts";
+import { handleOutput, handleSaveSnapshot, handleSubmitStream, handleWatch } from "./streams.ts";
 
 export type GrpcApiOptions = {
   readonly api: Api;
@@ -43,6 +43,7 @@ export function registerApi(server: Server, options: GrpcApiOptions): void {
     [JobsService.readOutput.path]: handleOutput(options, "readOutput"),
     [WorkerService.readLocalOutput.path]: handleOutput(options, "readLocalOutput"),
     [WatchService.watch.path]: handleWatch(options),
+    [ClusterService.saveSnapshot.path]: handleSaveSnapshot(options),
     [ForwardService.call.path]: handleUnary(options, (call, caller) =>
       options.api.forwarded(caller, call.request),
     ),

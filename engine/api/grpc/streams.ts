@@ -1,5 +1,6 @@
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
-import { JobsService, type OutputChunk, ReadOutputRequest } from "../../../proto/gen/nl/v1/jobs.ts";
+import { ClusterService, SaveSnapshotRequest } from "../../../proto/gen/nl/v1/cluster.ts";
+import { JobsService, ReadOutputRequest } from "../../../proto/gen/nl/v1/jobs.ts";
 import { WatchRequest } from "../../../proto/gen/nl/v1/watch.ts";
 import { type NlError, nlError } from "../../lib/error-code.ts";
 import { err, ok, type Result } from "../../lib/result.ts";
@@ -21,27 +22,54 @@ type Both = ServerDuplexStream<Buffer, Uint8Array>;
 /** Serves a job's output at the pace of its reader. */
 export const handleOutput =
   (options: GrpcApiOptions, operation: "readOutput" | "readLocalOutput") =>
-  (call: Outgoing): void => {
-    const opened = open(options, call, ReadOutputRequest);
-    if (!opened.ok) {
-      fail(call, opened.error);
-      return;
-    }
-    const { caller, request } = opened.value;
-    send(call, options.api[operation](caller, request)).catch((bug: unknown) => {
-      fail(call, internalError());
-      options.onBug(bug);
+  (call: Outgoing): void =>
+    serve(options, call, {
+      codec: ReadOutputRequest,
+      open: (caller, request) => options.api[operation](caller, request),
+      serialize: JobsService.readOutput.responseSerialize,
     });
-  };
 
-async function send(
+export const handleSaveSnapshot =
+  (options: GrpcApiOptions) =>
+  (call: Outgoing): void =>
+    serve(options, call, {
+      codec: SaveSnapshotRequest,
+      open: (caller) => options.api.saveSnapshot(caller),
+      serialize: ClusterService.saveSnapshot.responseSerialize,
+    });
+
+type Served<Req, Res> = {
+  readonly codec: Codec<Req>;
+  readonly open: (
+    caller: Caller & { readonly signal: AbortSignal },
+    request: Req,
+  ) => AsyncIterable<Result<Res, NlError>>;
+  readonly serialize: (item: Res) => Uint8Array;
+};
+
+/** One item after the other, as fast as they are read. */
+function serve<Req, Res>(options: GrpcApiOptions, call: Outgoing, served: Served<Req, Res>): void {
+  const opened = open(options, call, served.codec);
+  if (!opened.ok) {
+    fail(call, opened.error);
+    return;
+  }
+  const { caller, request } = opened.value;
+  send(call, served.open(caller, request), served.serialize).catch((bug: unknown) => {
+    fail(call, internalError());
+    options.onBug(bug);
+  });
+}
+
+async function send<Res>(
   call: Outgoing,
-  chunks: AsyncIterable<Result<OutputChunk, NlError>>,
+  items: AsyncIterable<Result<Res, NlError>>,
+  serialize: (item: Res) => Uint8Array,
 ): Promise<void> {
-  for await (const chunk of chunks) {
+  for await (const item of items) {
     if (call.cancelled) return;
-    if (!chunk.ok) return fail(call, chunk.error);
-    const hasRoom = call.write(JobsService.readOutput.responseSerialize(chunk.value));
+    if (!item.ok) return fail(call, item.error);
+    const hasRoom = call.write(serialize(item.value));
     if (!hasRoom) await roomOrGone(call);
   }
   call.end();

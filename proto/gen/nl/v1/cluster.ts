@@ -11,13 +11,16 @@ import {
   type ChannelCredentials,
   Client,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { ConfStateRecord } from "./raft.ts";
 
 export const protobufPackage = "nl.v1";
 
@@ -158,6 +161,22 @@ export interface LogEntry {
   command: string;
   /** One line for people. */
   summary: string;
+}
+
+export interface SaveSnapshotRequest {
+}
+
+export interface SavedPiece {
+  kind: { $case: "snapshot"; value: SavedSnapshot } | { $case: "data"; value: Buffer } | undefined;
+}
+
+export interface SavedSnapshot {
+  index: number;
+  term: number;
+  conf: ConfStateRecord | undefined;
+  id: string;
+  bytes: number;
+  sha256: string;
 }
 
 function createBaseGetStatusRequest(): GetStatusRequest {
@@ -1691,6 +1710,247 @@ export const LogEntry: MessageFns<LogEntry> = {
   },
 };
 
+function createBaseSaveSnapshotRequest(): SaveSnapshotRequest {
+  return {};
+}
+
+export const SaveSnapshotRequest: MessageFns<SaveSnapshotRequest> = {
+  encode(_: SaveSnapshotRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SaveSnapshotRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSaveSnapshotRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SaveSnapshotRequest>): SaveSnapshotRequest {
+    return SaveSnapshotRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<SaveSnapshotRequest>): SaveSnapshotRequest {
+    const message = createBaseSaveSnapshotRequest();
+    return message;
+  },
+};
+
+function createBaseSavedPiece(): SavedPiece {
+  return { kind: undefined };
+}
+
+export const SavedPiece: MessageFns<SavedPiece> = {
+  encode(message: SavedPiece, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.kind?.$case) {
+      case "snapshot":
+        SavedSnapshot.encode(message.kind.value, writer.uint32(10).fork()).join();
+        break;
+      case "data":
+        writer.uint32(18).bytes(message.kind.value);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SavedPiece {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSavedPiece();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = { $case: "snapshot", value: SavedSnapshot.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = { $case: "data", value: Buffer.from(reader.bytes()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SavedPiece>): SavedPiece {
+    return SavedPiece.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SavedPiece>): SavedPiece {
+    const message = createBaseSavedPiece();
+    switch (object.kind?.$case) {
+      case "snapshot": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "snapshot", value: SavedSnapshot.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "data": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "data", value: object.kind.value };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseSavedSnapshot(): SavedSnapshot {
+  return { index: 0, term: 0, conf: undefined, id: "", bytes: 0, sha256: "" };
+}
+
+export const SavedSnapshot: MessageFns<SavedSnapshot> = {
+  encode(message: SavedSnapshot, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.index !== 0) {
+      writer.uint32(8).uint64(message.index);
+    }
+    if (message.term !== 0) {
+      writer.uint32(16).uint64(message.term);
+    }
+    if (message.conf !== undefined) {
+      ConfStateRecord.encode(message.conf, writer.uint32(26).fork()).join();
+    }
+    if (message.id !== "") {
+      writer.uint32(34).string(message.id);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(40).uint64(message.bytes);
+    }
+    if (message.sha256 !== "") {
+      writer.uint32(50).string(message.sha256);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SavedSnapshot {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSavedSnapshot();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.index = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.term = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.conf = ConfStateRecord.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.sha256 = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SavedSnapshot>): SavedSnapshot {
+    return SavedSnapshot.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SavedSnapshot>): SavedSnapshot {
+    const message = createBaseSavedSnapshot();
+    message.index = object.index ?? 0;
+    message.term = object.term ?? 0;
+    message.conf = (object.conf !== undefined && object.conf !== null)
+      ? ConfStateRecord.fromPartial(object.conf)
+      : undefined;
+    message.id = object.id ?? "";
+    message.bytes = object.bytes ?? 0;
+    message.sha256 = object.sha256 ?? "";
+    return message;
+  },
+};
+
 export type ClusterService = typeof ClusterService;
 export const ClusterService = {
   getStatus: {
@@ -1732,6 +1992,16 @@ export const ClusterService = {
     responseSerialize: (value: ListLogResponse): Buffer => Buffer.from(ListLogResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListLogResponse => ListLogResponse.decode(value),
   },
+  /** All that was acked before the call, in one file: first what it is, then its bytes in order. */
+  saveSnapshot: {
+    path: "/nl.v1.Cluster/SaveSnapshot" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: SaveSnapshotRequest): Buffer => Buffer.from(SaveSnapshotRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SaveSnapshotRequest => SaveSnapshotRequest.decode(value),
+    responseSerialize: (value: SavedPiece): Buffer => Buffer.from(SavedPiece.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SavedPiece => SavedPiece.decode(value),
+  },
 } as const;
 
 export interface ClusterServer extends UntypedServiceImplementation {
@@ -1740,6 +2010,8 @@ export interface ClusterServer extends UntypedServiceImplementation {
   getDigest: handleUnaryCall<GetDigestRequest, Digest>;
   transferLeader: handleUnaryCall<TransferLeaderRequest, TransferLeaderResponse>;
   listLog: handleUnaryCall<ListLogRequest, ListLogResponse>;
+  /** All that was acked before the call, in one file: first what it is, then its bytes in order. */
+  saveSnapshot: handleServerStreamingCall<SaveSnapshotRequest, SavedPiece>;
 }
 
 export interface ClusterClient extends Client {
@@ -1804,6 +2076,13 @@ export interface ClusterClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListLogResponse) => void,
   ): ClientUnaryCall;
+  /** All that was acked before the call, in one file: first what it is, then its bytes in order. */
+  saveSnapshot(request: SaveSnapshotRequest, options?: Partial<CallOptions>): ClientReadableStream<SavedPiece>;
+  saveSnapshot(
+    request: SaveSnapshotRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<SavedPiece>;
 }
 
 export const ClusterClient = makeGenericClientConstructor(ClusterService, "nl.v1.Cluster") as unknown as {
