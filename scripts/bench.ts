@@ -2,12 +2,13 @@ import { reportJobRates } from "./bench/job-rate.ts";
 import { Lab } from "./bench/lab.ts";
 import { runLoadProgram } from "./bench/load-program.ts";
 import { parseOptions } from "./bench/options.ts";
+import { benchSnapshot } from "./bench/snapshot.ts";
 import { benchUp } from "./bench/startup.ts";
 import { benchSubmit } from "./bench/submit.ts";
 
-/** `bun run bench submit`, `bun run bench up`: see scripts/bench/README.md. */
+/** `bun run bench submit`, `bun run bench up`, …: see scripts/bench/README.md. */
 
-const USAGE = `usage: bun run bench submit|up|jobs [options]
+const USAGE = `usage: bun run bench submit|up|jobs|snapshot [options]
 options: --rounds N --seconds S --only TEXT --no-etcd --distinct --binary PATH
          --profile DIR --data DIR`;
 
@@ -15,6 +16,7 @@ const BENCHES = new Map([
   ["submit", benchSubmit],
   ["jobs", reportJobRates],
   ["up", benchUp],
+  ["snapshot", benchSnapshot],
 ]);
 
 const [what = "", ...words] = process.argv.slice(2);

@@ -1,0 +1,222 @@
+import { join } from "node:path";
+import { bunClock, bunRandom, bunTimers } from "../../engine/bun-platform.ts";
+import { mintJobId, type NodeId, type PeerId, type UnixMillis } from "../../engine/lib/ids.ts";
+import { SPEC_DEFAULTS } from "../../engine/lib/job-spec.ts";
+import { newNodes } from "../../engine/new-cluster.ts";
+import type { LogValue } from "../../engine/platform/logger.ts";
+import { createReplica } from "../../engine/replica/create-replica.ts";
+import type { Replica } from "../../engine/replica/replica.ts";
+import type { CommandBody } from "../../engine/state/command.ts";
+import { encodeSpec } from "../../engine/state/spec-codec.ts";
+import { initDataDirectory } from "../../engine/storage/data-directory.ts";
+import { SnapshotFiles } from "../../engine/storage/snapshot-files.ts";
+import { WorkerLogStore } from "../../engine/storage/worker-log-store.ts";
+import type { Lab } from "./lab.ts";
+import type { BenchOptions } from "./options.ts";
+import { millis, percentile, table } from "./statistics.ts";
+
+/**
+ * One replica on the real log store and snapshot files, with a million jobs in memory: how long a
+ * snapshot holds the loop while clients write, and how long a start from it takes.
+ */
+
+const JOBS = Number(process.env["NL_BENCH_JOBS"] ?? 1_000_000);
+const JOBS_PER_ENTRY = 500;
+const ENTRIES_AT_ONCE = 16;
+const WRITES_PER_SECOND = 200;
+const QUIET_SECONDS = 5;
+
+const CLUSTER_ID = "bench";
+const NODE_ID = "n1" as NodeId;
+const PEER_ID = 1 as PeerId;
+
+/** Changed between the phases: a snapshot is made when the bench wants one. */
+const policy = { entries: 1e12, logBytes: 1e15, keepEntries: 10_000, recordsPerSlice: 4_096 };
+
+export async function benchSnapshot(lab: Lab, _options: BenchOptions): Promise<void> {
+  const directory = join(lab.directory, "n1");
+  const said = new Map<string, Readonly<Record<string, LogValue>>>();
+  found(directory);
+  const replica = open(directory, said);
+  await start(replica);
+  await fill(replica);
+
+  const quiet = await underWrites(replica, () => Bun.sleep(QUIET_SECONDS * 1000));
+  policy.entries = 1;
+  const walking = await underWrites(replica, async () => {
+    while (!said.has("made a snapshot")) await Bun.sleep(20);
+  });
+  policy.entries = 1e12;
+  await new Promise<void>((done) => replica.stop({ handOver: false }, done));
+  const hash = replica.view.stateHash();
+
+  const next = open(directory, said);
+  const from = performance.now();
+  const loading = watchLoop();
+  await start(next);
+  const loadMillis = performance.now() - from;
+  const load = loading.end();
+  await until(() => next.view.stateHash() === hash, 60_000);
+  report({ quiet, walking, load, loadMillis, made: said.get("made a snapshot") ?? {} });
+  await new Promise<void>((done) => next.stop({ handOver: false }, done));
+}
+
+type Phase = { readonly holds: Float64Array; readonly writes: Float64Array };
+
+/** Steady writes, one at a time, while `wait` lasts. */
+async function underWrites(replica: Replica, wait: () => Promise<void>): Promise<Phase> {
+  let isOver = false;
+  const writes: number[] = [];
+  const write = async (): Promise<void> => {
+    while (!isOver) {
+      const from = performance.now();
+      await propose(replica, [mintId()]);
+      writes.push(performance.now() - from);
+      await Bun.sleep(1000 / WRITES_PER_SECOND);
+    }
+  };
+  const writing = write();
+  const loop = watchLoop();
+  await wait();
+  const holds = loop.end();
+  isOver = true;
+  await writing;
+  return { holds, writes: Float64Array.from(writes).sort() };
+}
+
+/** Looks every turn of the event loop how long the one before it took. */
+function watchLoop(): { readonly end: () => Float64Array } {
+  const holds: number[] = [];
+  let isOver = false;
+  let last = performance.now();
+  const look = (): void => {
+    const now = performance.now();
+    holds.push(now - last);
+    last = now;
+    if (!isOver) setTimeout(look, 0);
+  };
+  look();
+  return {
+    end: () => {
+      isOver = true;
+      return Float64Array.from(holds).sort();
+    },
+  };
+}
+
+async function fill(replica: Replica): Promise<void> {
+  let left = JOBS;
+  const one = async (): Promise<void> => {
+    while (left > 0) {
+      left -= JOBS_PER_ENTRY;
+      await propose(replica, Array.from({ length: JOBS_PER_ENTRY }, mintId));
+    }
+  };
+  await Promise.all(Array.from({ length: ENTRIES_AT_ONCE }, one));
+}
+
+function propose(replica: Replica, ids: readonly ReturnType<typeof mintId>[]): Promise<void> {
+  const jobs = ids.map((jobId) => ({ jobId, spec: specOf(jobId) }));
+  const body: CommandBody = { kind: "submit-jobs", jobs };
+  return new Promise((resolve, reject) => {
+    replica.propose({ principal: "user/bench:admin", body }, (answer) => {
+      if (answer.ok) resolve();
+      else reject(new Error(answer.error.kind));
+    });
+  });
+}
+
+const random = bunRandom();
+const mintId = () => mintJobId((n) => Math.floor((random.below(2 ** 30) / 2 ** 30) * n));
+
+/** Each job has a spec of its own. */
+const specOf = (name: string): Uint8Array =>
+  encodeSpec({
+    ...SPEC_DEFAULTS,
+    name: "bench",
+    command: ["sh", "-ec", `echo ${name}`],
+    image: "",
+    env: {},
+    labels: {},
+  });
+
+function found(directory: string): void {
+  const members = [
+    { nodeId: NODE_ID, peerId: PEER_ID, storeId: "bench-store", rpcAddress: "", httpAddress: "" },
+  ];
+  const at = Date.now() as UnixMillis;
+  const [node] = newNodes({ clusterId: CLUSTER_ID, clusterName: "bench", at, members });
+  const made = node && initDataDirectory({ ...node, directory });
+  if (!made?.ok) throw new Error(made?.error.detail ?? "no node");
+}
+
+function open(directory: string, said: Map<string, Readonly<Record<string, LogValue>>>): Replica {
+  const nobody = { start: () => {}, setPeers: () => {}, send: () => {}, stop: () => {} };
+  return createReplica({
+    nodeId: NODE_ID,
+    peerId: PEER_ID,
+    clusterId: CLUSTER_ID,
+    tickMillis: 100,
+    electionTicks: 10,
+    heartbeatTicks: 2,
+    maxWaitingProposals: 256,
+    commitWaitMillis: 60_000,
+    snapshots: policy,
+    platform: {
+      clock: bunClock(),
+      timers: bunTimers(),
+      random,
+      logStore: new WorkerLogStore({ directory, expected: null }),
+      snapshots: new SnapshotFiles(join(directory, "snapshots")),
+      snapshotLink: nobody,
+      transport: nobody,
+      logger: { log: (_level, message, fields = {}) => said.set(message, fields) },
+    },
+  });
+}
+
+async function start(replica: Replica): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    replica.start((started) => {
+      if (started.ok) resolve();
+      else reject(new Error(started.error.detail));
+    });
+  });
+  await until(() => replica.status().ready && replica.status().role === "leader", 60_000);
+}
+
+async function until(isReached: () => boolean, limitMillis: number): Promise<void> {
+  const deadline = performance.now() + limitMillis;
+  while (!isReached()) {
+    if (performance.now() > deadline) throw new Error("the bench waits for ever");
+    await Bun.sleep(5);
+  }
+}
+
+function report(found: {
+  readonly quiet: Phase;
+  readonly walking: Phase;
+  readonly load: Float64Array;
+  readonly loadMillis: number;
+  readonly made: Readonly<Record<string, LogValue>>;
+}): void {
+  const { bytes, tookMillis, longestSliceMillis } = found.made;
+  const row = (name: string, sorted: Float64Array): string[] => [
+    name,
+    ...[0.5, 0.99, 0.999, 1].map((share) => millis(percentile(sorted, share))),
+  ];
+  console.log(`${JOBS} jobs; the snapshot has ${bytes} bytes and took ${tookMillis} ms, its`);
+  console.log(
+    `longest slice ${longestSliceMillis} ms; the start from it took ${millis(found.loadMillis)} ms`,
+  );
+  console.log(
+    table([
+      ["ms", "p50", "p99", "p99.9", "max"],
+      row("turn of the loop, no snapshot", found.quiet.holds),
+      row("turn of the loop, snapshot", found.walking.holds),
+      row("turn of the loop, loading", found.load),
+      row("write, no snapshot", found.quiet.writes),
+      row("write, snapshot", found.walking.writes),
+    ]),
+  );
+}
