@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { processEnvironment } from "../../engine/lib/runtime-environment.ts";
 import { agentFile, nodeDirectory, nodeLog } from "./cluster-file.ts";
 import { gone, livingProcess, writeProcessFile } from "./process-file.ts";
 import { selfCommand } from "./self-command.ts";
@@ -17,7 +18,7 @@ export const taskHostPid = (root: string, id: string): number | null =>
 export function startAgent(root: string, id: string, flags: readonly string[]): number {
   const log = openSync(nodeLog(root, id), "a", 0o600);
   const [program = "", ...words] = selfCommand("agent", "--dir", nodeDirectory(root, id), ...flags);
-  const { BUN_OPTIONS: _, ...env } = process.env;
+  const env = processEnvironment(process.env);
   const child = spawn(program, words, { detached: true, stdio: ["ignore", log, log], env });
   closeSync(log);
   child.unref();

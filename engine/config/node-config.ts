@@ -62,9 +62,9 @@ export function defaultNodeConfig(machine: {
     tickMillis: 100,
     electionTicksMin: 10,
     electionTicksMax: 20,
-    // A round every 200 ms: an idle leader stays below 1.5 % of a core, and an election still needs
-    // five lost rounds. News travel at once, not with heartbeats.
-    heartbeatTicks: 2,
+    // A round every 300 ms: an idle leader and its task host stay below 1.5 % of a core, and an
+    // election still needs three lost rounds. News travel at once, not with heartbeats.
+    heartbeatTicks: 3,
     campaigns: true,
     workerHeartbeatMillis: 2_000,
     suspectMillis: 10_000,
@@ -126,9 +126,9 @@ const RULES: readonly Rule[] = [
   {
     field: "electionTicksMin",
     holds: ({ electionTicksMin, heartbeatTicks }) =>
-      isPositive(heartbeatTicks) && electionTicksMin >= 5 * heartbeatTicks,
+      isPositive(heartbeatTicks) && electionTicksMin >= 3 * heartbeatTicks,
     message: ({ electionTicksMin, heartbeatTicks }) =>
-      `electionTicksMin ${electionTicksMin} must be at least 5 × heartbeatTicks ${heartbeatTicks}`,
+      `electionTicksMin ${electionTicksMin} must be at least 3 × heartbeatTicks ${heartbeatTicks}`,
   },
   {
     field: "electionTicksMax",

@@ -19,6 +19,8 @@ export class Heartbeats {
   readonly #leadership: Leadership;
   readonly #nodes: WatchNodes;
   readonly #reviving = new Map<NodeId, Waiting[]>();
+  /** Who holds a lease of this term's: its next beat can wait for a round that is made anyway. */
+  readonly #granted = new Set<NodeId>();
   #waiting: Waiting[] = [];
   #isAsking = false;
 
@@ -78,21 +80,27 @@ export class Heartbeats {
     const batch = this.#waiting;
     this.#waiting = [];
     this.#isAsking = true;
-    this.#leadership.options.replica.readBarrier((confirmed) => {
-      this.#isAsking = false;
-      const isConfirmed = confirmed.ok && !this.#leadership.isOver;
-      for (const waiting of batch) {
-        if (isConfirmed) this.#answer(waiting, confirmed.value);
-        else waiting.done(err(noLeader()));
-      }
-      this.#ask();
-    });
+    const isPatient = batch.every(({ nodeId }) => this.#granted.has(nodeId));
+    this.#leadership.options.replica.readBarrier(
+      (confirmed) => {
+        this.#isAsking = false;
+        const isConfirmed = confirmed.ok && !this.#leadership.isOver;
+        for (const waiting of batch) {
+          if (isConfirmed) this.#answer(waiting, confirmed.value);
+          else waiting.done(err(noLeader()));
+        }
+        this.#ask();
+      },
+      { isPatient },
+    );
   }
 
   #answer(waiting: Waiting, commitIndex: Index): void {
     const node = this.#leadership.options.replica.view.nodes.get(waiting.nodeId);
     const isKept = node?.registered === true && node.liveness === "alive";
     const granted = isKept && !this.#nodes.isBeingLost(waiting.nodeId);
+    if (granted) this.#granted.add(waiting.nodeId);
+    else this.#granted.delete(waiting.nodeId);
     waiting.done(ok({ term: this.#leadership.term, commitIndex, granted }));
   }
 }

@@ -54,7 +54,9 @@ export class Chaos {
   #proposals = 0;
   /** Who lost a part of its disk and has not recovered: at most one at a time. */
   damaged: PeerId | null = null;
-  readonly counts = { confChanges: 0, restores: 0, leaders: 0, damaged: 0, applied: 0 };
+  /** Costs a turn before and after every tick, so it is another run. */
+  checksQuiet = false;
+  readonly counts = { confChanges: 0, restores: 0, leaders: 0, damaged: 0, applied: 0, quiet: 0 };
 
   /** In even seeds disks lose what was on them. */
   readonly #damages: boolean;
@@ -79,7 +81,7 @@ export class Chaos {
     this.#isolated = null;
     for (let i = 0; i < rounds; i++) {
       for (const node of this.nodes.values()) {
-        node.raft.tick();
+        this.#tick(node);
         this.#turn(node);
         node.sync();
         this.#turn(node);
@@ -94,9 +96,32 @@ export class Chaos {
     if (dice < 520) this.#deliverOne();
     else if (dice < 660) this.#turn(node);
     else if (dice < 790) node.sync(1);
-    else if (dice < 900) node.raft.tick();
+    else if (dice < 900) this.#tick(node);
     else if (dice < 960) this.#propose();
     else this.#disturb(node, dice - 960);
+  }
+
+  /** What the core calls quiet must be: a driver does not even wake up for it. */
+  #tick(node: TestNode): void {
+    if (!this.checksQuiet) {
+      node.raft.tick();
+      return;
+    }
+    for (let applied = -1; applied < node.applied.length; ) {
+      // What is due already is no effect of the tick.
+      applied = node.applied.length;
+      this.#turn(node);
+    }
+    const before = { quiet: node.raft.quietTicks(), term: node.raft.status().term };
+    const sent = this.#inFlight.length;
+    node.raft.tick();
+    if (before.quiet === 0) return;
+    this.counts.quiet += 1;
+    this.#turn(node);
+    const isQuiet = node.raft.status().term === before.term && this.#inFlight.length <= sent;
+    if (!isQuiet || node.raft.quietTicks() < before.quiet - 1) {
+      throw new Error(`${node.id}: a quiet tick did something`);
+    }
   }
 
   #disturb(node: TestNode, dice: number): void {

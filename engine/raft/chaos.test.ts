@@ -43,3 +43,15 @@ test(`membership, snapshots and damage: ${SEEDS} runs agree and come to rest`, (
   expect(restored.length).toBeGreaterThan(SEEDS / 2);
   expect(Math.max(...restored)).toBeGreaterThan(0);
 });
+
+test("a tick that is called quiet changes nothing", () => {
+  for (let seed = 0; seed < SEEDS / 2; seed++) {
+    const chaos = new Chaos(seed);
+    chaos.checksQuiet = true;
+
+    chaos.run(STEPS / 3);
+    chaos.calm(CALM_TICKS / 3);
+
+    expect(chaos.counts.quiet, `seed ${seed}`).toBeGreaterThan(100);
+  }
+});

@@ -16,7 +16,7 @@ import { onSnapshotCreated, onSnapshotSent } from "./snapshot.ts";
 import { statusOf } from "./status.ts";
 import { onMessage } from "./step.ts";
 import { releaseDurable, takeEffects } from "./take.ts";
-import { onTick } from "./tick.ts";
+import { onTick, quietTicks } from "./tick.ts";
 import { onTransfer } from "./transfer.ts";
 import type {
   Boot,
@@ -69,6 +69,10 @@ class RaftNode implements ImagedRaft {
 
   tick(): void {
     this.#run((core) => onTick(core));
+  }
+
+  quietTicks(): number {
+    return quietTicks(this.#core);
   }
 
   step(message: Message): void {

@@ -58,6 +58,10 @@ class RecordedRaft implements Raft {
     this.input({ kind: "tick" });
   }
 
+  quietTicks(): number {
+    return this.#raft.quietTicks();
+  }
+
   step(message: Message): void {
     this.input({ kind: "message", message });
   }

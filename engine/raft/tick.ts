@@ -1,5 +1,5 @@
 import { NOBODY } from "../lib/ids.ts";
-import { isVoter } from "./conf.ts";
+import { isJoint, isVoter } from "./conf.ts";
 import { type Core, trace } from "./core.ts";
 import { campaign, campaignAsLastResort } from "./election.ts";
 import { leaveJointWhenDue } from "./membership.ts";
@@ -21,17 +21,43 @@ export function onTick(core: Core): void {
   else tickElection(core);
 }
 
+/**
+ * The ticks from now on that would only be counted. Whoever drives this node may deliver them late
+ * and together, as long as nothing else happens to it meanwhile.
+ */
+export function quietTicks(core: Core): number {
+  const { electionTicks, heartbeatTicks } = core.options;
+  const isWaiting =
+    core.reads.forwarded.length > 0 ||
+    core.persist.underWay.length > 0 ||
+    core.transfer.target !== NOBODY ||
+    core.transfer.watched !== NOBODY;
+  if (isWaiting) return 0;
+  if (core.role !== "leader") return ticksToElection(core) - 1;
+  if (isJoint(core.conf)) return 0;
+  const toCheck = electionTicks - core.electionElapsed;
+  return Math.max(0, Math.min(heartbeatTicks - core.heartbeatElapsed, toCheck) - 1);
+}
+
+/** At least; the random rest is drawn when it is needed. */
+const ticksToElection = (core: Core): number =>
+  Math.max(1, patienceOf(core) + (core.electionJitter ?? 0) - core.electionElapsed);
+
+function patienceOf(core: Core): number {
+  const { electionTicks } = core.options;
+  return isVoter(core.conf, core.id) ? electionTicks : LAST_RESORT * electionTicks;
+}
+
 function tickElection(core: Core): void {
   const { electionTicks, rng, campaigns } = core.options;
-  const isVoting = isVoter(core.conf, core.id);
-  const patience = isVoting ? electionTicks : LAST_RESORT * electionTicks;
+  const patience = patienceOf(core);
   if (core.electionElapsed < patience) return;
   core.electionJitter ??= rng.below(electionTicks);
   if (core.electionElapsed < patience + core.electionJitter) return;
   core.electionElapsed = 0;
   core.electionJitter = null;
   if (!campaigns) return;
-  if (isVoting) campaign(core);
+  if (isVoter(core.conf, core.id)) campaign(core);
   else campaignAsLastResort(core);
 }
 

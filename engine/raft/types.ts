@@ -334,6 +334,11 @@ export type Status = RoleChange &
 
 export interface Raft {
   tick(): void;
+  /**
+   * How many ticks from now would only be counted: they may be delivered late, together and before
+   * the next input. Changes nothing.
+   */
+  quietTicks(): number;
   /** Total: never throws because of what a peer sent. */
   step(message: Message): void;
   propose(data: readonly Uint8Array[]): ProposeResult;

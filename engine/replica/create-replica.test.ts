@@ -326,6 +326,32 @@ describe("three nodes", () => {
     expect(cluster.network.messageCount - before).toBeLessThan(10);
   });
 
+  test("a barrier that can wait shares the heartbeats that are sent anyway", () => {
+    const cluster = new FakeCluster(3, () => ({ heartbeatTicks: 3 }));
+    cluster.start();
+    const leader = cluster.leader();
+    cluster.world.advance(1_000);
+    const messagesOf = (millis: number): number => {
+      const before = cluster.network.messageCount;
+      cluster.world.advance(millis);
+      return cluster.network.messageCount - before;
+    };
+    const without = messagesOf(3_000);
+    let answers = 0;
+    const ask = (): void => {
+      leader.replica.readBarrier((read) => (answers += read.ok ? 1 : 0), { isPatient: true });
+    };
+
+    ask();
+    const withOne = messagesOf(3_000);
+    cluster.network.cut(leader.peerId);
+    ask();
+    cluster.world.advance(6_000);
+
+    expect(answers).toBe(1);
+    expect(withOne).toBe(without);
+  });
+
   test("a read that no quorum confirms is not answered with an old state", () => {
     const cluster = new FakeCluster(3);
     cluster.start();

@@ -100,15 +100,17 @@ class RunningReplica implements Replica {
     loop.wake();
   }
 
-  readBarrier(done: Done<Index, ReadFailure>): void {
+  readBarrier(done: Done<Index, ReadFailure>, options = { isPatient: false }): void {
     const loop = this.#loop;
     if (loop === null || loop.isHalted || loop.stopped !== "") {
       this.#answerSoon(() => done(err("stopped")));
       return;
     }
     const expiresAtMillis = loop.nowMillis() + this.#options.commitWaitMillis;
-    if (loop.reads.add({ expiresAtMillis, done })) loop.wake();
-    else loop.answerSoon(() => done(err("timed-out")));
+    const { isPatient } = options;
+    if (!loop.reads.add({ expiresAtMillis, done }, isPatient)) {
+      loop.answerSoon(() => done(err("timed-out")));
+    } else if (!isPatient) loop.wake();
   }
 
   transferLeader(to: PeerId, done: Done<Term, TransferOutcome | "not-leader">): void {

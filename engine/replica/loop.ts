@@ -28,6 +28,7 @@ import { Reads } from "./reads.ts";
 import type { ReplicaOptions } from "./replica.ts";
 import { Snapshots } from "./snapshots.ts";
 import { type AppliedBatch, ApplyBudget, StateMachine } from "./state-machine.ts";
+import { Ticker } from "./ticker.ts";
 import { Transfers } from "./transfers.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -65,13 +66,12 @@ export class Loop {
   readonly #peers: PeerTable;
   readonly snapshots: Snapshots;
   readonly #time: SteadyTime;
+  readonly #ticker: Ticker;
   #inbox: InboxItem[] = [];
   #messageCount = 0;
   #answers: (() => void)[] = [];
-  #isTickDue = false;
   #isScheduled = false;
   #isHalted = false;
-  #cancelTick: () => void = () => {};
   #announcedTerm: Term = 0 as Term;
 
   constructor(options: ReplicaOptions, booted: Booted, listeners: Listeners) {
@@ -111,6 +111,12 @@ export class Loop {
       },
     });
     this.#hurry = new Hurry(options, this.raft, () => this.wake());
+    const onDue = (lateMillis: number): void => {
+      this.latencies.loopLag.record(lateMillis, this.nowMillis());
+      this.wake();
+    };
+    const { timers } = options.platform;
+    this.#ticker = new Ticker({ tickMillis: options.tickMillis, timers, clock, onDue });
   }
 
   get isHalted(): boolean {
@@ -122,7 +128,6 @@ export class Loop {
     this.#updatePeers();
     transport.start((event) => this.#onTransport(event));
     this.snapshots.start();
-    this.#armTick();
     this.#hurry.atStart(this.role);
     this.wake();
   }
@@ -131,7 +136,7 @@ export class Loop {
   halt(): void {
     if (this.#isHalted) return;
     this.#isHalted = true;
-    this.#cancelTick();
+    this.#ticker.stop();
     this.#hurry.stop();
     this.#inbox = [];
     this.#options.platform.transport.stop();
@@ -184,29 +189,18 @@ export class Loop {
     this.#enqueue(event);
   }
 
-  #armTick(): void {
-    const { timers } = this.#options.platform;
-    const dueAt = this.nowMillis() + this.#options.tickMillis;
-    this.#cancelTick = timers.after(this.#options.tickMillis, () => {
-      const now = this.nowMillis();
-      this.latencies.loopLag.record(Math.max(0, now - dueAt), now);
-      // After a stall the missed ticks are not replayed: messages first, then one tick.
-      this.#isTickDue = true;
-      this.#armTick();
-      this.wake();
-    });
-  }
-
   #turn(): void {
     this.#isScheduled = false;
     this.#deliverAnswers();
     if (this.#isHalted) return;
+    const ticks = this.#ticker.take();
+    for (let left = ticks.quiet; left > 0; left--) this.raft.tick();
     this.#takeInbox();
-    this.#tick();
+    if (ticks.isDue) this.#tick();
     this.#hurry.onTurn(this.role);
     this.#drainProposals();
     if (this.membership.isAsked) this.membership.proposeAll(this.raft);
-    this.#askReads();
+    this.#askReads(ticks.isDue);
     this.#pump();
     if (this.#isHalted) return;
     this.snapshots.onTurn();
@@ -214,6 +208,12 @@ export class Loop {
     this.#announceLeading();
     this.proposals.announceRoom();
     if (this.machine.waitingCount > 0 && this.stopped === "") this.wake();
+    this.#ticker.sleep(this.#isWaitedFor() ? 0 : this.raft.quietTicks());
+  }
+
+  /** Somebody's patience is measured in ticks. */
+  #isWaitedFor(): boolean {
+    return this.waiters.size > 0 || this.reads.isUrgent || this.transfers.size > 0;
   }
 
   #deliverAnswers(): void {
@@ -282,8 +282,6 @@ export class Loop {
   }
 
   #tick(): void {
-    if (!this.#isTickDue) return;
-    this.#isTickDue = false;
     this.raft.tick();
     const now = this.nowMillis();
     this.waiters.expire(now);
@@ -325,8 +323,8 @@ export class Loop {
     return this.#time.at(Math.max(now, this.machine.state.appliedAt), this.nowMillis());
   }
 
-  #askReads(): void {
-    const ctx = this.reads.beginRound(this.nowMillis());
+  #askReads(isTick: boolean): void {
+    const ctx = this.reads.beginRound(this.nowMillis(), isTick);
     if (ctx !== null) this.raft.read(ctx);
   }
 

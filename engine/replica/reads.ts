@@ -20,6 +20,8 @@ const BARRIERS_MAX = 16_384;
  */
 export class Reads {
   #waiting: Barrier[] = [];
+  /** As above, but content with the round that the next tick begins anyway. */
+  #patient: Barrier[] = [];
   readonly #rounds = new Map<number, { readonly askedAtMillis: number; barriers: Barrier[] }>();
   /** Confirmed, but not yet applied; in order of confirmation, so nearly in order of index. */
   #confirmed: { readonly index: Index; readonly barriers: readonly Barrier[] }[] = [];
@@ -31,25 +33,30 @@ export class Reads {
     this.#nextCtx = firstCtx;
   }
 
-  get size(): number {
-    return this.#count;
+  /** True while somebody waits who is not content to wait for a tick. */
+  get isUrgent(): boolean {
+    return this.#count > this.#patient.length;
   }
 
   /** False: there are too many already. */
-  add(barrier: Barrier): boolean {
+  add(barrier: Barrier, isPatient: boolean): boolean {
     if (this.#count >= BARRIERS_MAX) return false;
     this.#count += 1;
-    this.#waiting.push(barrier);
+    if (isPatient) this.#patient.push(barrier);
+    else this.#waiting.push(barrier);
     return true;
   }
 
   /** The context to ask the core about, or null when nobody waits for a new round. */
-  beginRound(nowMillis: number): number | null {
-    if (this.#waiting.length === 0 || this.#rounds.size >= ROUNDS_MAX) return null;
+  beginRound(nowMillis: number, isTick: boolean): number | null {
+    const isWanted = this.#waiting.length > 0 || (isTick && this.#patient.length > 0);
+    if (!isWanted || this.#rounds.size >= ROUNDS_MAX) return null;
     const ctx = this.#nextCtx;
     this.#nextCtx += 1;
-    this.#rounds.set(ctx, { askedAtMillis: nowMillis, barriers: this.#waiting });
+    const barriers = [...this.#waiting, ...this.#patient];
+    this.#rounds.set(ctx, { askedAtMillis: nowMillis, barriers });
     this.#waiting = [];
+    this.#patient = [];
     return ctx;
   }
 
@@ -82,6 +89,7 @@ export class Reads {
       this.#waiting = [...round.barriers, ...this.#waiting];
     }
     this.#waiting = this.#expire(this.#waiting, nowMillis);
+    this.#patient = this.#expire(this.#patient, nowMillis);
     for (const round of this.#rounds.values()) {
       round.barriers = this.#expire(round.barriers, nowMillis);
     }
@@ -92,8 +100,10 @@ export class Reads {
 
   abandon(): void {
     const rounds = [...this.#rounds.values(), ...this.#confirmed];
-    const barriers = [...this.#waiting, ...rounds.flatMap((round) => round.barriers)];
+    const unasked = [...this.#waiting, ...this.#patient];
+    const barriers = [...unasked, ...rounds.flatMap((round) => round.barriers)];
     this.#waiting = [];
+    this.#patient = [];
     this.#rounds.clear();
     this.#confirmed = [];
     this.#fail(barriers, "stopped");

@@ -153,8 +153,14 @@ export interface Replica {
   /** Calls back once when there is room again (for streams, which pause instead of failing). */
   whenRoom(callback: () => void): void;
 
-  /** Linearizable read: done once everything acked before the call is applied here. */
-  readBarrier(done: Done<Index, "no-leader" | "timed-out" | "stopped">): void;
+  /**
+   * Linearizable read: done once everything acked before the call is applied here. Who can wait
+   * some hundred milliseconds shares the heartbeats that are sent anyway.
+   */
+  readBarrier(
+    done: Done<Index, "no-leader" | "timed-out" | "stopped">,
+    options?: { readonly isPatient: boolean },
+  ): void;
 
   transferLeader(to: PeerId, done: Done<Term, TransferOutcome | "not-leader">): void;
   /**

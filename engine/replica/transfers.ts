@@ -13,6 +13,10 @@ type Transfer = {
 export class Transfers {
   #waiting: Transfer[] = [];
 
+  get size(): number {
+    return this.#waiting.length;
+  }
+
   add(transfer: Transfer): void {
     this.#waiting.push(transfer);
   }

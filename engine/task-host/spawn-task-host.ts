@@ -1,6 +1,7 @@
 import { closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { err, ok, type Result } from "../lib/result.ts";
+import { processEnvironment } from "../lib/runtime-environment.ts";
 
 /** What a host has to say fits; a log that grew beyond this starts anew with the next host. */
 const LOG_BYTES_MAX = 1024 * 1024;
@@ -18,7 +19,7 @@ export function spawnTaskHost(
     const path = join(directory, "task-host.log");
     const isLong = (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES_MAX;
     const log = openSync(path, isLong ? "w" : "a", 0o600);
-    const { BUN_OPTIONS: _, ...env } = process.env;
+    const env = processEnvironment(process.env);
     const child = Bun.spawn([...command], {
       cwd: "/",
       env,

@@ -127,9 +127,9 @@ export const MUTANTS: readonly Mutant[] = [
   }),
   node("N2", "leases are renewed without a quorum round", {
     file: "engine/leader/heartbeats.ts",
-    find: "this.#leadership.options.replica.readBarrier((confirmed) => {",
+    find: "this.#leadership.options.replica.readBarrier(",
     replace:
-      "((done) => this.#leadership.soon(() => done(ok(this.#leadership.options.replica.view.appliedIndex))))((confirmed) => {",
+      "((done) => this.#leadership.soon(() => done(ok(this.#leadership.options.replica.view.appliedIndex))))(",
   }),
   node("N3", "the lease runs from the answer instead of from the sending", {
     file: "engine/executor/heartbeat-sender.ts",
