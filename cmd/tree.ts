@@ -56,6 +56,8 @@ export const tree = group(
           subCommands: {
             status: async () => (await import("./commands/cluster-status.ts")).clusterStatus,
             log: async () => (await import("./commands/cluster-log.ts")).clusterLog,
+            repair: async () => (await import("./commands/cluster-repair.ts")).clusterRepair,
+            recover: async () => (await import("./commands/cluster-recover.ts")).clusterRecover,
           },
         }),
       "transfer-leader": async () => (await import("./commands/transfer-leader.ts")).transferLeader,

@@ -7,6 +7,7 @@ import { err, ok, type Result } from "./lib/result.ts";
 import { certificateDirectory } from "./new-cluster.ts";
 import type { NodeParts } from "./node.ts";
 import { readNodeAddresses } from "./node-addresses.ts";
+import type { FileFinding } from "./offline/examine-node.ts";
 import type { DiskRoom } from "./platform/disk-room.ts";
 import type { StorageError } from "./platform/log-store.ts";
 import type { Logger } from "./platform/logger.ts";
@@ -47,6 +48,22 @@ export async function openNode(directory: string): Promise<Result<Opened, NlErro
     snapshots: new SnapshotFiles(join(directory, "snapshots")),
   });
 }
+
+/** What lies beside a node's data, and what is wrong with it: looks only. */
+export async function checkSettings(directory: string): Promise<readonly FileFinding[]> {
+  const addresses = readNodeAddresses(directory);
+  const tls = await loadNodeIdentity(certificateDirectory(directory), bunClock().now());
+  return [
+    finding("node.json", addresses.ok ? null : addresses.error),
+    finding("certs", tls.ok ? null : certificateRefusal(tls.error)),
+  ];
+}
+
+const finding = (file: string, error: NlError | null): FileFinding => ({
+  file,
+  state: error === null ? "whole" : "damaged",
+  detail: error === null ? "as it was written" : `${error.message} (${error.hint})`,
+});
 
 /** The room on a node's disk; null = it keeps everything in memory. */
 export function diskOf(options: {

@@ -15,7 +15,7 @@ const principals: readonly Principal[] = [
 /** Columns: node, admin, operator, submitter, viewer. `+` all, `o` own jobs only, `-` none. */
 const EXPECTED = `
   /nl.v1.Cluster/GetDigest      +----
-  /nl.v1.Cluster/GetStatus      -++++
+  /nl.v1.Cluster/GetStatus      +++++
   /nl.v1.Cluster/ListLog        -+---
   /nl.v1.Cluster/SaveSnapshot   -+---
   /nl.v1.Cluster/TransferLeader -+---

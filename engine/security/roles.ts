@@ -30,7 +30,8 @@ const GRANTS: Readonly<Record<string, Grants>> = {
   "Nodes.ListNodes": EVERYONE,
   "Nodes.DrainNode": OPERATORS,
   "Nodes.UndrainNode": OPERATORS,
-  "Cluster.GetStatus": EVERYONE,
+  // Nodes, too: for what works on the data of one that is stopped, and asks the others first.
+  "Cluster.GetStatus": { ...EVERYONE, node: "all" },
   // What only the leader knows, fetched by the other nodes.
   "Cluster.GetDigest": NODES,
   "Cluster.TransferLeader": ADMINS,
