@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Index, JobId, NodeId, PeerId } from "../lib/ids.ts";
+import type { Index, JobId, NodeId } from "../lib/ids.ts";
 import type { Result } from "../lib/result.ts";
 import type { CommandBody } from "../state/command.ts";
 import type { Applied, ProposeFailure, Replica } from "./replica.ts";
@@ -382,41 +382,6 @@ describe("three nodes", () => {
 
     expect(outcomes).toEqual(["done"]);
     expect(target.replica.status().role).toBe("leader");
-  });
-
-  test("nodes that never campaign follow, and lead only when told to", () => {
-    const cluster = new FakeCluster(3, (nodeId) => ({ campaigns: nodeId === "n2" }));
-    cluster.start();
-    const willing = cluster.leader();
-    cluster.world.advance(500);
-    const other = cluster.nodes[0];
-    const outcomes: string[] = [];
-
-    willing.replica.transferLeader(1 as PeerId, (done) =>
-      outcomes.push(done.ok ? "done" : done.error),
-    );
-    cluster.world.advance(500);
-    const told = other?.replica.status().role;
-    other?.replica.stop({ handOver: false }, () => {});
-    cluster.world.advance(3_000);
-
-    expect(willing.nodeId).toBe("n2" as NodeId);
-    expect(outcomes).toEqual(["done"]);
-    expect(told).toBe("leader");
-    expect(cluster.leader().nodeId).toBe("n2" as NodeId);
-  });
-
-  test("without one that campaigns there is no leader, whoever is gone", () => {
-    const cluster = new FakeCluster(3, (nodeId) => ({ campaigns: nodeId === "n2" }));
-    cluster.start();
-    const willing = cluster.leader();
-    cluster.world.advance(500);
-
-    willing.replica.stop({ handOver: false }, () => {});
-    cluster.world.advance(10_000);
-
-    const others = cluster.nodes.filter((node) => node !== willing);
-    expect(others.map(({ replica }) => replica.status().role)).toEqual(["follower", "follower"]);
   });
 
   test("a stopping leader hands over before it closes", () => {

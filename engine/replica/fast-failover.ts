@@ -1,14 +1,25 @@
-import { NOBODY, type PeerId } from "../lib/ids.ts";
+import { NOBODY, type PeerId, type Term } from "../lib/ids.ts";
 import type { Random } from "../platform/random.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { TransportEvent } from "../platform/transport.ts";
+import type { Status } from "../raft/types.ts";
 
 type LinkEvent = Exclude<TransportEvent, { kind: "message" | "removed-by" }>;
 type Link = { isOpen: boolean; isRefused: boolean };
+type Candidacy = Pick<Status, "term" | "votedFor" | "leader">;
+type Series = {
+  readonly gone: PeerId;
+  /** A vote of this term was for who is gone, or of before the start. */
+  readonly sinceTerm: Term;
+  leftMillis: number;
+  candidacyDues: number;
+};
 
 const FIRST_CAMPAIGN_MILLIS_MAX = 50;
 const NEXT_CAMPAIGN_MILLIS_MIN = 50;
 const SERIES_MILLIS_MAX = 1_000;
+/** So many due times a candidacy may last, this node's or one that it voted for. */
+const CANDIDACY_DUES = 2;
 
 /**
  * Elections that need not wait for a timer (contract 17). When the leader's process is gone (no
@@ -22,7 +33,7 @@ export class FastFailover {
   readonly #timers: Timers;
   readonly #random: Random;
   readonly #onDue: () => void;
-  #series: { readonly gone: PeerId; leftMillis: number } | null = null;
+  #series: Series | null = null;
   #cancelTimer: () => void = () => {};
   #isDue = false;
 
@@ -69,16 +80,21 @@ export class FastFailover {
   }
 
   /** Starts a series of pre-votes because of `gone`; NOBODY after a start without a leader. */
-  hurry(gone: PeerId): void {
+  hurry(gone: PeerId, term: Term): void {
     this.stop();
-    this.#series = { gone, leftMillis: SERIES_MILLIS_MAX };
+    this.#series = { gone, sinceTerm: term, leftMillis: SERIES_MILLIS_MAX, candidacyDues: 0 };
     this.#arm(this.#random.below(FIRST_CAMPAIGN_MILLIS_MAX + 1));
   }
 
-  /** True once per due time: ask for pre-votes now. */
-  takeCampaign(leader: PeerId): boolean {
+  /**
+   * True once per due time: ask for pre-votes now. A candidacy that is under way is left alone for
+   * a while: to ask again would begin it anew, or depose who is just being elected. After that its
+   * votes were split, and nobody wins this term.
+   */
+  takeCampaign(statusOf: () => Candidacy): boolean {
     if (!this.#isDue) return false;
     this.#isDue = false;
+    const { term, votedFor, leader } = statusOf();
     const series = this.#series;
     const isPointless =
       series === null ||
@@ -90,6 +106,10 @@ export class FastFailover {
       return false;
     }
     this.#arm(NEXT_CAMPAIGN_MILLIS_MIN + this.#random.below(NEXT_CAMPAIGN_MILLIS_MIN + 1));
+    if (votedFor === NOBODY || term === series.sinceTerm) return true;
+    series.candidacyDues += 1;
+    if (series.candidacyDues < CANDIDACY_DUES) return false;
+    series.candidacyDues = 0;
     return true;
   }
 

@@ -26,10 +26,10 @@ export class Hurry {
   /** Nobody waits for a timer when the leader's process is known to be gone. */
   onLink(event: LinkEvent, role: RoleChange): void {
     this.#failover.onLink(event);
-    const { leader } = this.#raft.status();
+    const { leader, term } = this.#raft.status();
     if (leader !== NOBODY && leader !== this.#self && this.#failover.isGone(leader)) {
       this.#raft.input({ kind: "forget-leader" });
-      this.#failover.hurry(leader);
+      this.#failover.hurry(leader, term);
     }
     this.atStart(role);
   }
@@ -37,18 +37,18 @@ export class Hurry {
   /** A node that just started asks for pre-votes as soon as it reaches a quorum. */
   atStart(role: RoleChange): void {
     if (!this.#mayHurryAtStart || role.leader !== NOBODY) return;
-    const { voters } = this.#raft.status().conf;
+    const { conf, term } = this.#raft.status();
+    const { voters } = conf;
     if (!voters.includes(this.#self)) return;
     const isReached = (voter: PeerId) => voter === this.#self || this.#failover.isOpen(voter);
     if (voters.filter(isReached).length * 2 <= voters.length) return;
     this.#mayHurryAtStart = false;
-    this.#failover.hurry(NOBODY);
+    this.#failover.hurry(NOBODY, term);
   }
 
-  /** A candidacy that is under way is left alone: to ask again would only begin it anew. */
-  onTurn(role: RoleChange): void {
-    const isDue = this.#failover.takeCampaign(role.leader) && this.#campaigns;
-    if (isDue && role.role !== "candidate") this.#raft.input({ kind: "campaign" });
+  onTurn(): void {
+    const isDue = this.#failover.takeCampaign(() => this.#raft.status());
+    if (isDue && this.#campaigns) this.#raft.input({ kind: "campaign" });
   }
 
   onRole(role: RoleChange): void {

@@ -197,7 +197,7 @@ export class Loop {
     for (let left = ticks.quiet; left > 0; left--) this.raft.tick();
     this.#takeInbox();
     if (ticks.isDue) this.#tick();
-    this.#hurry.onTurn(this.role);
+    this.#hurry.onTurn();
     this.#drainProposals();
     if (this.membership.isAsked) this.membership.proposeAll(this.raft);
     this.#askReads(ticks.isDue);
