@@ -1,3 +1,4 @@
+import { benchFailover } from "./bench/failover.ts";
 import { reportJobRates } from "./bench/job-rate.ts";
 import { Lab } from "./bench/lab.ts";
 import { runLoadProgram } from "./bench/load-program.ts";
@@ -8,15 +9,16 @@ import { benchSubmit } from "./bench/submit.ts";
 
 /** `bun run bench submit`, `bun run bench up`, …: see scripts/bench/README.md. */
 
-const USAGE = `usage: bun run bench submit|up|jobs|snapshot [options]
+const USAGE = `usage: bun run bench submit|up|jobs|snapshot|failover [options]
 options: --rounds N --seconds S --only TEXT --no-etcd --distinct --binary PATH
-         --profile DIR --data DIR`;
+         --profile DIR --data DIR --kills N`;
 
 const BENCHES = new Map([
   ["submit", benchSubmit],
   ["jobs", reportJobRates],
   ["up", benchUp],
   ["snapshot", benchSnapshot],
+  ["failover", benchFailover],
 ]);
 
 const [what = "", ...words] = process.argv.slice(2);

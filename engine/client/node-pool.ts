@@ -17,8 +17,9 @@ const DIAGNOSED_MAX = 5;
 const DIAL_MILLIS = 2_000;
 /** An address that just failed is not preferred again for so long, even when it leads. */
 const SHUN_MILLIS = 10_000;
-const KEEPALIVE_MILLIS = 1_000;
-const KEEPALIVE_TIMEOUT_MILLIS = 1_500;
+/** A node that is silent for so long with a call under way is about to be deposed if it leads. */
+const KEEPALIVE_MILLIS = 500;
+const KEEPALIVE_TIMEOUT_MILLIS = 1_000;
 const RECEIVE_BYTES_MAX = 16 * 1024 * 1024;
 
 const OPTIONS: ClientOptions = {

@@ -32,9 +32,7 @@ export type NlOptions = {
 export async function startNl(lab: Lab, name: string, options: NlOptions): Promise<RunningCluster> {
   const root = join(lab.directory, name);
   const targets = await createDirectories(root);
-  const processes = NODES.map((id) =>
-    lab.start(`${name}-${id}`, agentCommand(nodeDirectory(root, id), options)),
-  );
+  const processes = NODES.map((_, at) => startNode(lab, name, { at, ...options }));
   const leader = await until(lab, { processes, millis: START_MILLIS_MAX }, () => leaderOf(targets));
   return {
     target: targets[leader] as Target,
@@ -42,6 +40,17 @@ export async function startNl(lab: Lab, name: string, options: NlOptions): Promi
     processes,
     leader: processes[leader] as Started,
   };
+}
+
+/** Starts node number `at` of a cluster whose directories are there. */
+export function startNode(
+  lab: Lab,
+  name: string,
+  { at, ...options }: NlOptions & { readonly at: number },
+): Started {
+  const id = NODES[at] ?? "";
+  const directory = nodeDirectory(join(lab.directory, name), id);
+  return lab.start(`${name}-${id}`, agentCommand(directory, options));
 }
 
 /** What one node says about the cluster; null while it does not answer. */

@@ -5,6 +5,8 @@ export type BenchOptions = {
   /** Per case and round, warm-up included. */
   readonly seconds: number;
   readonly etcd: boolean;
+  /** Deaths of a leader, of the failover bench. */
+  readonly kills: number;
   /** Only cases whose name contains this. */
   readonly only: string | null;
   readonly distinct: boolean;
@@ -17,6 +19,7 @@ export type BenchOptions = {
 
 const DEFAULT_ROUNDS = "5";
 const DEFAULT_SECONDS = "2.5";
+const DEFAULT_KILLS = "50";
 
 export function parseOptions(words: readonly string[]): BenchOptions {
   const { values } = parseArgs({
@@ -24,6 +27,7 @@ export function parseOptions(words: readonly string[]): BenchOptions {
     options: {
       rounds: { type: "string", default: DEFAULT_ROUNDS },
       seconds: { type: "string", default: DEFAULT_SECONDS },
+      kills: { type: "string", default: DEFAULT_KILLS },
       "no-etcd": { type: "boolean", default: false },
       only: { type: "string" },
       distinct: { type: "boolean", default: false },
@@ -35,6 +39,7 @@ export function parseOptions(words: readonly string[]): BenchOptions {
   return {
     rounds: numberOf("rounds", values.rounds, { least: 1, most: 100 }),
     seconds: numberOf("seconds", values.seconds, { least: 0.5, most: 60 }),
+    kills: numberOf("kills", values.kills, { least: 1, most: 1_000 }),
     etcd: !values["no-etcd"],
     only: values.only ?? null,
     distinct: values.distinct,
