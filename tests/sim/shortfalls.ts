@@ -30,7 +30,16 @@ const MINIMA: Readonly<Record<string, Minima>> = {
   node: {
     seedMillis: 10_000,
     medians: { elections: 3, crashes: 2, finished: 20 },
-    totals: { lostNodes: 20, reruns: 20, damaged: 10, cancelled: 100, drains: 20 },
+    totals: {
+      lostNodes: 20,
+      reruns: 20,
+      damaged: 10,
+      cancelled: 100,
+      drains: 10,
+      snapshots: 200,
+      restores: 20,
+      diskFailures: 10,
+    },
   },
 };
 

@@ -2,7 +2,6 @@ import { assert } from "../../../engine/lib/assert.ts";
 import type { Index, PeerId } from "../../../engine/lib/ids.ts";
 import type { StorageError } from "../../../engine/platform/log-store.ts";
 import type { SnapshotMeta, Status } from "../../../engine/raft/types.ts";
-import type { Coverage } from "../coverage.ts";
 import type { SimLogStore } from "../world/disk.ts";
 import type { SimProcess } from "../world/sim-process.ts";
 import type { SimRandom } from "../world/sim-random.ts";
@@ -53,7 +52,6 @@ export type CoreSnapshotsOptions = {
   readonly logStore: SimLogStore;
   readonly shelf: SnapshotShelf;
   readonly profile: CoreProfile;
-  readonly coverage: Coverage;
   /** The log would not take its name: the disk has failed. */
   readonly onFailed: (failure: StorageError) => void;
   readonly onCreated: (snapshot: SnapshotMeta, keepFrom: Index) => void;
@@ -99,12 +97,11 @@ export class CoreSnapshots {
   }
 
   #record(meta: SnapshotMeta, state: Registers, epoch: number): void {
-    const { shelf, logStore, coverage, random, profile, onCreated, onFailed } = this.#options;
+    const { shelf, logStore, random, profile, onCreated, onFailed } = this.#options;
     shelf.put(meta.id, state);
     logStore.recordSnapshot(meta, (recorded) => {
       if (!recorded.ok) onFailed(recorded.error);
       if (!recorded.ok || epoch !== this.#epoch) return;
-      coverage.snapshots += 1;
       onCreated(meta, (meta.index + 1 - random.below(profile.keptEntriesMax)) as Index);
     });
   }

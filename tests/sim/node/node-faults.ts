@@ -39,7 +39,18 @@ export function nodeFaults(
     for (const machine of machines) machine.host.restart();
     undrainAll(cluster, ask);
   };
-  return { act, calm };
+  return { act, calm, onHalted: (peer: PeerId) => restartHalted(cluster, peer, random) };
+}
+
+/** Its disk has failed: the process exits, and is started again. */
+function restartHalted(cluster: SimCluster<SimNode>, peer: PeerId, random: SimRandom): void {
+  const process = cluster.process(peer);
+  cluster.observer.coverage.diskFailures += 1;
+  cluster.time.after(random.between(0, 20), () => {
+    if (cluster.process(peer) !== process) return;
+    cluster.crash(peer, "process");
+    cluster.time.after(random.between(1, 1_000), () => cluster.start(peer));
+  });
 }
 
 function killHost(cluster: SimCluster<SimNode>, { host }: Machine, millis: number): void {

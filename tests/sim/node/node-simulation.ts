@@ -40,6 +40,7 @@ export class NodeSimulation implements World {
   readonly #workload: Workload;
   readonly #nemesis: Nemesis;
   readonly #calm: () => void;
+  readonly #onHalted: (peer: PeerId) => void;
   readonly #faultyMillis: number;
   readonly #applied = new Map<PeerId, Index>();
 
@@ -63,8 +64,9 @@ export class NodeSimulation implements World {
     this.#snapshotNetwork = this.#snapshots(new SimRandom(seed, "snapshots"));
     this.#workload = new Workload(this.#cluster, new SimRandom(seed, "workload"));
     const random = new SimRandom(seed, "nemesis");
-    const { act, calm } = nodeFaults(this.#cluster, this.#machines, random);
+    const { act, calm, onHalted } = nodeFaults(this.#cluster, this.#machines, random);
     this.#calm = calm;
+    this.#onHalted = onHalted;
     this.#nemesis = new Nemesis({
       cluster: this.#cluster,
       random,
@@ -76,7 +78,10 @@ export class NodeSimulation implements World {
       longOutageChance: 0.35,
       longOutageMillis: [2_900, 4_800],
       // A majority of damaged disks waits for its operator, and rightly so.
-      canLose: () => this.observer.coverage.damaged === 0,
+      canLose: (victims) => {
+        const isFirst = this.observer.coverage.damaged === 0;
+        return isFirst && victims.length * 2 < this.#profile.nodeCount;
+      },
       act,
     });
   }
@@ -162,6 +167,8 @@ export class NodeSimulation implements World {
       taskHost: machine.host.connect(process),
       controlLink: simControlLink(this.#cluster, peerId, process),
       onFacts: (facts, view) => this.#onFacts(peerId, facts, view),
+      onRestored: (view) => this.#onRestored(member, view),
+      onHalted: () => this.#onHalted(peerId),
     });
   }
 
@@ -169,6 +176,13 @@ export class NodeSimulation implements World {
     this.observer.applied(peer, this.#applied.get(peer) ?? (0 as Index), view.appliedIndex);
     this.#applied.set(peer, view.appliedIndex);
     this.observer.facts(peer, facts, view);
+  }
+
+  #onRestored({ peerId, disk }: Member, view: ClusterView): void {
+    const { snapshot } = disk.written;
+    this.#applied.set(peerId, view.appliedIndex);
+    if (snapshot !== null) this.observer.restored(peerId, snapshot);
+    this.observer.stateHash(peerId, view.appliedIndex, view.stateHash());
   }
 
   #logger(nodeId: NodeId): Logger {

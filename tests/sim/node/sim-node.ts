@@ -41,6 +41,9 @@ export type SimNodeOptions = {
   readonly taskHost: TaskHost;
   readonly controlLink: ControlLink;
   readonly onFacts: (facts: readonly Fact[], view: ClusterView) => void;
+  readonly onRestored: (view: ClusterView) => void;
+  /** Its disk has failed: the process is about to exit. */
+  readonly onHalted: () => void;
 };
 
 /** One life of a node: the same parts as in production, on the simulator's ports. */
@@ -65,7 +68,11 @@ export class SimNode implements Driver {
       snapshots: options.snapshotPolicy,
       platform: { clock, timers, random, logStore, snapshots, snapshotLink, transport, logger },
     });
-    this.replica.listen({ onFacts: options.onFacts });
+    this.replica.listen({
+      onFacts: options.onFacts,
+      onRestored: options.onRestored,
+      onStopped: options.onHalted,
+    });
     this.duties = createLeaderDuties({
       nodeId,
       replica: this.replica,

@@ -21,8 +21,8 @@ export type DiskListener = {
   readonly onWrite: (job: ChainedJob) => void;
   /** The durable image has changed: by an fsync, or by what a crash left. */
   readonly onDurable: () => void;
-  /** Entries below a snapshot were given up; entries under way are overwritten; a log is whole again. */
-  readonly count: (what: "truncations" | "abas" | "repaired") => void;
+  /** What is rare enough to be counted. */
+  readonly count: (what: "snapshots" | "truncations" | "abas" | "repaired") => void;
 };
 
 /** What the disk does in order: a job of Raft, or the name of a snapshot that this node made. */
@@ -152,6 +152,7 @@ export class SimDisk {
     const chain = this.written.chainAt(snapshot.index);
     if (chain !== null) this.#chains.set(snapshot.id, chain);
     this.written.record(snapshot);
+    this.#listener.count("snapshots");
     this.#queue({ op: { kind: "record", snapshot }, done });
   }
 
