@@ -8,19 +8,18 @@ import { commandOf, failureOf, shrink } from "../tests/sim/shrink.ts";
 
 /**
  * `bun run sim SEED` replays one seed with its trace; `--without fault,…`, `--skip n,…` and
- * `--until ms` leave parts of it out. `bun run sim --seeds N [--from K]` runs many, and says the
- * smallest command that shows the first failure. `--layer all` runs N of the core and of the node.
+ * `--until ms` leave parts of it out. `bun run sim --seeds N [--from K]` runs many; with `--shrink`
+ * it says the smallest command that still shows a failure. `--layer all` runs N of the core and of the node.
  */
 
 const TRACE_LINES = 200;
 const PROGRESS_EVERY = 500;
 const SHRUNK_MAX = 2;
 const USAGE = `usage: bun run sim SEED [--layer L] [--without fault,…] [--skip n,…] [--until ms]
-       bun run sim --seeds N [--from K] [--layer L|all] [--no-shrink]`;
+       bun run sim --seeds N [--from K] [--layer L|all] [--shrink]`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  allowNegative: true,
   options: {
     seeds: { type: "string" },
     from: { type: "string", default: "0" },
@@ -29,7 +28,7 @@ const { values, positionals } = parseArgs({
     without: { type: "string", default: "" },
     skip: { type: "string", default: "" },
     until: { type: "string" },
-    shrink: { type: "boolean", default: true },
+    shrink: { type: "boolean", default: false },
   },
 });
 
@@ -89,8 +88,8 @@ async function runLayer(layer: string, from: number, count: number): Promise<voi
     console.error(`${layer}: ${done} of ${count}, ${failed} failed`);
   });
   summarise(layer, batch, (performance.now() - started) / 1000);
-  if (values.shrink)
-    for (const { seed: failed } of batch.failures.slice(0, SHRUNK_MAX)) reduce(layer, failed);
+  const reduced = values.shrink ? batch.failures.slice(0, SHRUNK_MAX) : [];
+  for (const { seed: failed } of reduced) reduce(layer, failed);
 }
 
 function summarise(layer: string, { reports, failures }: Batch, seconds: number): void {
@@ -115,7 +114,11 @@ function summarise(layer: string, { reports, failures }: Batch, seconds: number)
 function reduce(layer: string, failed: number): void {
   const failure = failureOf(layer, failed);
   if (failure === null) return;
-  const { limits, failure: least, runs } = shrink(layer, failed, failure);
+  const {
+    limits,
+    failure: least,
+    runs,
+  } = shrink(failure, (part) => failureOf(layer, failed, part));
   const commit = Bun.spawnSync(["git", "rev-parse", "--short", "HEAD"]).stdout.toString().trim();
   const faults = least.strikes.map(({ fault }) => fault).join(", ");
   console.log(`seed ${failed} at ${commit}, reduced in ${runs} runs to [${faults}]:`);

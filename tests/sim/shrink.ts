@@ -11,7 +11,7 @@ export type Failure = {
   readonly strikes: readonly { readonly n: number; readonly fault: Fault }[];
 };
 
-export type Shrunk = { readonly limits: Limits; readonly failure: Failure; readonly runs: number };
+type Shrunk = { readonly limits: Limits; readonly failure: Failure; readonly runs: number };
 
 const RUNS_MAX = 80;
 
@@ -32,11 +32,11 @@ export function failureOf(layer: string, seed: number, limits: Limits = NO_LIMIT
  * The smallest part of a failing run that still violates the same property, found greedily: calm
  * comes right after the failing event, then kinds of faults go, then single faults.
  */
-export function shrink(layer: string, seed: number, failure: Failure): Shrunk {
+export function shrink(failure: Failure, run: (limits: Limits) => Failure | null): Shrunk {
   let best: Shrunk = { limits: NO_LIMITS, failure, runs: 0 };
   const attempt = (limits: Limits): void => {
     if (best.runs >= RUNS_MAX) return;
-    const found = failureOf(layer, seed, limits);
+    const found = run(limits);
     const runs = best.runs + 1;
     const isSame = found !== null && found.property === failure.property;
     best = isSame ? { limits, failure: found, runs } : { ...best, runs };
