@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { NodeId } from "../lib/ids.ts";
 import { Chaos } from "../raft/chaos-fixture.ts";
 import { bootFrom, conf, peer, snapshotAt } from "../raft/cluster-fixture.ts";
@@ -9,6 +9,9 @@ import type { RaftConfig } from "../raft/types.ts";
 import { FakeCluster } from "../replica/testing/fake-cluster.ts";
 import { type Kept, RecordingWriter, readRecording } from "../storage/recording-codec.ts";
 import { type Makers, replay } from "./replay.ts";
+
+/** A machine with other things to do is slow. */
+setDefaultTimeout(60_000);
 
 const STEPS = 6_000;
 

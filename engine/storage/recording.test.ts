@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Index } from "../lib/ids.ts";
@@ -10,6 +10,9 @@ import { LastInputs } from "./last-inputs.ts";
 import { Scratch } from "./log-fixture.ts";
 import { readRecording } from "./recording-codec.ts";
 import { previousOf, RecordingFile } from "./recording-file.ts";
+
+/** A machine with other things to do is slow. */
+setDefaultTimeout(60_000);
 
 const MAX_BYTES = 600_000;
 const VERSION = "1.2.3";

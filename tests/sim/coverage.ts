@@ -37,6 +37,7 @@ export type Coverage = {
   repaired: number;
   abas: number;
   reopenedSessions: number;
+  disturbances: number;
   stallStepDowns: number;
   quorumStepDowns: number;
   duplicateCommands: number;
@@ -82,6 +83,7 @@ export const noCoverage = (): Coverage => ({
   repaired: 0,
   abas: 0,
   reopenedSessions: 0,
+  disturbances: 0,
   stallStepDowns: 0,
   quorumStepDowns: 0,
   duplicateCommands: 0,

@@ -24,7 +24,13 @@ const MINIMA: Readonly<Record<string, Minima>> = {
       ...{ confChanges: 200, joints: 80, explicitJoints: 30, promotions: 20 },
       ...{ removals: 80, removedLeaders: 30, refusedConfs: 150, readmissions: 4 },
       ...{ transfersWon: 15, transfersLost: 6, stallStepDowns: 5, quorumStepDowns: 20 },
-      ...{ diskFailures: 80, dropped: 100, refusedReads: 500, duplicateCommands: 500 },
+      ...{
+        diskFailures: 80,
+        dropped: 100,
+        refusedReads: 500,
+        duplicateCommands: 500,
+        disturbances: 15,
+      },
     },
   },
   node: {

@@ -22,6 +22,7 @@ export class CoreFaults {
   readonly #transfers: CoreTransfers;
   readonly #operator: CoreOperator;
   #diesInRestore = false;
+  #isCalm = false;
 
   constructor(options: {
     readonly cluster: SimCluster<CoreDriver>;
@@ -33,6 +34,12 @@ export class CoreFaults {
     this.#random = options.random;
     this.#transfers = options.transfers;
     this.#operator = options.operator;
+  }
+
+  /** Whoever dies from now on has a reason of its own. */
+  calm(): void {
+    this.#isCalm = true;
+    this.#diesInRestore = false;
   }
 
   act(fault: Fault, victim: PeerId): void {
@@ -70,7 +77,7 @@ export class CoreFaults {
     if (!this.#diesInRestore) return;
     this.#diesInRestore = false;
     this.#cluster.observer.coverage.crashesInRestore += 1;
-    this.#cluster.time.after(this.#random.between(0, 30), () => this.#restart(peer, 200));
+    this.#later(this.#random.between(0, 30), () => this.#restart(peer, 200));
   }
 
   /** Its disk has failed: the process exits, and is started again. */
@@ -79,6 +86,12 @@ export class CoreFaults {
     const process = this.#cluster.process(peer);
     this.#cluster.time.after(this.#random.between(0, 20), () => {
       if (this.#cluster.process(peer) === process) this.#restart(peer, 1_000);
+    });
+  }
+
+  #later(millis: number, act: () => void): void {
+    this.#cluster.time.after(millis, () => {
+      if (!this.#isCalm) act();
     });
   }
 
@@ -98,7 +111,7 @@ export class CoreFaults {
   #transferAndCrash(to: PeerId): void {
     const victim = this.#random.chance(0.5) ? to : (this.#cluster.leader() ?? to);
     this.#transferTo(to);
-    this.#cluster.time.after(this.#random.between(0, 60), () => this.#restart(victim, 2_000));
+    this.#later(this.#random.between(0, 60), () => this.#restart(victim, 2_000));
   }
 
   /** The machine comes back with an empty disk and the old id: nobody may take it for who it was. */
@@ -116,9 +129,9 @@ export class CoreFaults {
     const [first, ...rest] = peers;
     if (first === undefined) return;
     if (this.#cluster.leader() === first && rest[0] !== undefined) this.#transferTo(rest[0]);
-    this.#cluster.time.after(this.#random.between(1, 100), () => {
+    this.#later(this.#random.between(1, 100), () => {
       this.#restart(first, 100);
-      this.#cluster.time.after(ROLLING_MILLIS, () => this.#rollingRestart(rest));
+      this.#later(ROLLING_MILLIS, () => this.#rollingRestart(rest));
     });
   }
 }

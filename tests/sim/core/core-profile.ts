@@ -12,6 +12,8 @@ export type CoreProfile = {
   readonly keyCount: number;
   /** Half of the seeds fall silent before the end: then only the leaders themselves can commit. */
   readonly isSilentAtEnd: boolean;
+  /** Whether, in the calm, one follower goes on coming and going. */
+  readonly isDisturbedAtEnd: boolean;
   readonly maxMsgBytes: number;
   readonly maxInflightMsgs: number;
   readonly maxApplyEntries: number;
@@ -38,6 +40,7 @@ export function coreProfile(random: SimRandom): CoreProfile {
     clientCount: random.pick([2, 4, 6]),
     keyCount: random.pick([1, 4]),
     isSilentAtEnd: random.chance(0.5),
+    isDisturbedAtEnd: random.chance(0.3),
     maxMsgBytes: random.pick([200, 2_000, 512 * 1024]),
     maxInflightMsgs: random.pick([2, 64]),
     maxApplyEntries: random.pick([4, 1024]),

@@ -1,6 +1,6 @@
 import { assert } from "../../../engine/lib/assert.ts";
 import type { Index, PeerId } from "../../../engine/lib/ids.ts";
-import { allMembers, EMPTY_CONF, isJoint } from "../../../engine/raft/conf.ts";
+import { EMPTY_CONF } from "../../../engine/raft/conf.ts";
 import { type Member, must } from "../checker.ts";
 import { mustBeLinearizable } from "../checkers/linearizable.ts";
 import { raftCheckers } from "../checkers.ts";
@@ -13,6 +13,7 @@ import { SimNetwork } from "../world/network.ts";
 import type { SimProcess } from "../world/sim-process.ts";
 import { SimRandom } from "../world/sim-random.ts";
 import { VirtualTime } from "../world/virtual-time.ts";
+import { Aftermath } from "./aftermath.ts";
 import { CoreClients, PROBE_CLIENT } from "./core-clients.ts";
 import { CoreDriver, ELECTION_TICKS } from "./core-driver.ts";
 import { CORE_MENU, CoreFaults } from "./core-faults.ts";
@@ -23,7 +24,10 @@ import { CoreTransfers } from "./core-transfers.ts";
 import { Registers } from "./registers.ts";
 
 const FAULTY_MILLIS = 9_000;
-const CALM_MILLIS = 1_000;
+/** How long clients go on in the calm. */
+const LOUD_MILLIS = 4_000;
+/** Election timeouts within which somebody leads. */
+const ELECTIONS_MAX = 10;
 /** A small window on a slow network may need this long to repair a whole log. */
 const CALM_MILLIS_MAX = 40_000;
 const STEP_MILLIS = 200;
@@ -41,6 +45,7 @@ export class CoreSimulation implements World {
   readonly #transfers: CoreTransfers;
   readonly #faults: CoreFaults;
   readonly #nemesis: Nemesis;
+  readonly #aftermath: Aftermath;
   readonly #faultyMillis: number;
   readonly #shelves = new Map<string, SnapshotShelf>();
   readonly #ticks: SimRandom;
@@ -77,6 +82,7 @@ export class CoreSimulation implements World {
       changeMillisMax: this.#profile.changeMillisMax,
       addMachine: () => this.#addMachine(),
     });
+    this.#aftermath = new Aftermath(this.#cluster, new SimRandom(seed, "aftermath"));
     const random = new SimRandom(seed, "nemesis");
     this.#faults = new CoreFaults({
       ...{ cluster: this.#cluster, random, transfers: this.#transfers },
@@ -106,23 +112,29 @@ export class CoreSimulation implements World {
     this.#nemesis.start();
     this.#time.runUntil(this.#faultyMillis);
     this.#nemesis.stop();
+    this.#faults.calm();
     this.#operator.calm();
     if (this.#profile.isSilentAtEnd) this.#clients.fallSilent();
     this.#comeRight();
+    if (this.#profile.isDisturbedAtEnd) this.#aftermath.mustNotDisrupt();
     this.#serve();
+    this.#aftermath.mustComeToRest();
     const { coverage, hash } = this.observer;
     coverage.undecided += mustBeLinearizable(this.#clients.history);
     return { seed: this.#seed, hash, millis: this.#time.now, coverage };
   }
 
   #comeRight(): void {
+    const { tickMillis, tickDrift } = this.#profile;
+    const electionMillis = ELECTION_TICKS * tickMillis * tickDrift;
+    this.#aftermath.mustElect(this.#time.now + ELECTIONS_MAX * electionMillis);
     const end = this.#faultyMillis + CALM_MILLIS_MAX;
-    this.#time.runUntil(this.#faultyMillis + CALM_MILLIS);
-    while (this.#trouble() !== "" && this.#time.now < end) {
-      if (this.#time.now > this.#faultyMillis + 4 * CALM_MILLIS) this.#clients.fallSilent();
+    while (this.#aftermath.trouble(LAG_MAX) !== "" && this.#time.now < end) {
+      if (this.#time.now > this.#faultyMillis + LOUD_MILLIS) this.#clients.fallSilent();
       this.#time.runUntil(this.#time.now + STEP_MILLIS);
     }
-    must(this.#trouble() === "", "liveness", () => `after calm ${this.#trouble()}`);
+    const trouble = this.#aftermath.trouble(LAG_MAX);
+    must(trouble === "", "liveness", () => `after calm ${trouble}`);
   }
 
   /** A write and a read, now that all is well. */
@@ -194,27 +206,6 @@ export class CoreSimulation implements World {
     if (isFounder) shelf.put(founding.id, Registers.at(founding.index, founding.conf));
     this.#shelves.set(key, shelf);
     return shelf;
-  }
-
-  /**
-   * Empty when one member leads, no change of membership is left half done, something of the
-   * leader's term is committed, and every member has it.
-   */
-  #trouble(): string {
-    const { members } = this.observer;
-    const leaders = members.filter(({ status }) => status?.role === "leader");
-    const leader = leaders[0];
-    const status = leader?.status;
-    if (leader === undefined || leaders.length > 1) return `${leaders.length} nodes lead`;
-    if (status === null || status === undefined) return "the leader is not there";
-    const { term, commit, conf } = status;
-    if (leader.disk.written.termAt(commit) !== term) return `nothing of term ${term} is committed`;
-    if (isJoint(conf)) return "the configuration is joint";
-    const all = allMembers(conf).flatMap((id) => members[id - 1] ?? []);
-    const lost = all.find(({ isLost }) => isLost);
-    if (lost !== undefined) return `${lost.nodeId}, which lost its disk, is still a member`;
-    const late = all.find((each) => commit - (each.status?.applied ?? 0) > LAG_MAX);
-    return late === undefined ? "" : `${late.nodeId} has applied ${late.status?.applied}`;
   }
 }
 

@@ -105,6 +105,8 @@ export class SimNetwork {
 
   heal(): void {
     this.#cut.clear();
+    // What was waiting its turn on a slow link holds up nobody any more.
+    if (this.#slow.size > 0) this.#lastArrival.clear();
     this.#slow.clear();
   }
 
