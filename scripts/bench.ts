@@ -4,14 +4,15 @@ import { Lab } from "./bench/lab.ts";
 import { runLoadProgram } from "./bench/load-program.ts";
 import { parseOptions } from "./bench/options.ts";
 import { benchSnapshot } from "./bench/snapshot.ts";
+import { benchSoak } from "./bench/soak.ts";
 import { benchUp } from "./bench/startup.ts";
 import { benchSubmit } from "./bench/submit.ts";
 
 /** `bun run bench submit`, `bun run bench up`, …: see scripts/bench/README.md. */
 
-const USAGE = `usage: bun run bench submit|up|jobs|snapshot|failover [options]
+const USAGE = `usage: bun run bench submit|up|jobs|snapshot|failover|soak [options]
 options: --rounds N --seconds S --only TEXT --no-etcd --distinct --binary PATH
-         --profile DIR --data DIR --kills N`;
+         --profile DIR --data DIR --kills N --minutes N --jobs N`;
 
 const BENCHES = new Map([
   ["submit", benchSubmit],
@@ -19,6 +20,7 @@ const BENCHES = new Map([
   ["up", benchUp],
   ["snapshot", benchSnapshot],
   ["failover", benchFailover],
+  ["soak", benchSoak],
 ]);
 
 const [what = "", ...words] = process.argv.slice(2);

@@ -79,6 +79,10 @@ export class FailoverCluster {
     await this.#lab.stop(this.#processes);
   }
 
+  pidOf(at: number): number {
+    return this.#processOf(at).pid;
+  }
+
   #processOf(at: number): Started {
     return there(this.#processes[at]);
   }
