@@ -2,90 +2,115 @@ import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { MUTANTS, type Mutant } from "../tests/mutants/mutants.ts";
+import type { Catch } from "../tests/mutants/hunt.ts";
+import { applyEdit, type Mutant } from "../tests/mutants/mutant.ts";
+import { MUTANTS } from "../tests/mutants/mutants.ts";
 
 /**
- * Applies each deliberate bug to a copy of the source and runs seeds of the simulator until one
- * of them fails. A mutant that survives them all fails this script.
- * `bun scripts/mutants.ts [--seeds N] [ID…]`
+ * Applies each deliberate bug to a copy of the source and runs seeds of the simulator until one of
+ * them fails, from several starts that have no seed in common. A mutant that survives any of them
+ * fails this script, and so does a seed that fails without a mutant.
+ * `bun scripts/mutants.ts [--starts N] [--seeds N] [ID…]`
  */
 
 const root = join(import.meta.dir, "..");
-const SEEDS_DEFAULT = 1_000;
-const CHUNK = 25;
+const STARTS_APART = 100_000;
+/** A copy that runs longer than this has stopped making progress. */
+const PATIENCE_MILLIS = 600_000;
+const COPIED = [
+  ...["engine", "proto/gen", "tests/sim", "tests/mutants/hunt.ts"],
+  ...["package.json", "tsconfig.json"],
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seeds: { type: "string", default: String(SEEDS_DEFAULT) } },
+  options: {
+    starts: { type: "string", default: "5" },
+    seeds: { type: "string", default: "1000" },
+  },
 });
 
+type Outcome = { readonly mutant: Mutant; readonly catches: readonly Catch[] };
+
 const wanted = MUTANTS.filter(({ id }) => positionals.length === 0 || positionals.includes(id));
-let survivors = 0;
-for (const mutant of wanted) {
-  const directory = mkdtempSync(join(tmpdir(), "nl-mutant-"));
-  try {
-    await prepare(directory, mutant);
-    report(mutant, confirmed(mutant, hunt(directory, mutant, Number(values.seeds))));
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
+const starts = Array.from({ length: Number(values.starts) }, (_, i) => i * STARTS_APART);
+const outcomes: Outcome[] = [];
+const queue = [...wanted];
+await Promise.all(Array.from({ length: navigator.hardwareConcurrency }, work));
+
+const survivors = outcomes.filter(({ catches }) => catches.some(({ seed }) => seed === null));
+const innocent = await failingWithout(outcomes);
+print(wanted.flatMap(({ id }) => outcomes.filter(({ mutant }) => mutant.id === id)));
+for (const { seed, why } of innocent) console.log(`seed ${seed} fails without a mutant: ${why}`);
+console.log(`${wanted.length - survivors.length} of ${wanted.length} mutants killed`);
+process.exit(survivors.length + innocent.length === 0 && wanted.length > 0 ? 0 : 1);
+
+async function work(): Promise<void> {
+  for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
+    const directory = mkdtempSync(join(tmpdir(), "nl-mutant-"));
+    try {
+      await prepare(directory, mutant);
+      const range = [mutant.layer, values.seeds, ...starts.map(String)];
+      outcomes.push({ mutant, catches: await hunt(directory, range) });
+      console.error(`${outcomes.length} of ${wanted.length}: ${mutant.id}`);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
   }
 }
-console.log(`${wanted.length - survivors} of ${wanted.length} mutants killed`);
-process.exitCode = survivors === 0 ? 0 : 1;
 
 async function prepare(directory: string, mutant: Mutant): Promise<void> {
-  for (const part of ["engine", "proto/gen", "tests/sim", "scripts/sim.ts", "tsconfig.json"]) {
+  for (const part of COPIED) {
     cpSync(join(root, part), join(directory, part), { recursive: true });
   }
   symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
-  for (const { file, find, replace } of mutant.edits) {
-    const path = join(directory, file);
-    const source = await Bun.file(path).text();
-    const places = source.split(find).length - 1;
-    if (places !== 1) throw new Error(`${mutant.id}: ${places} places in ${file} match: ${find}`);
-    await Bun.write(
-      path,
-      source.replace(find, () => replace),
-    );
+  for (const edit of mutant.edits) {
+    const path = join(directory, edit.file);
+    await Bun.write(path, applyEdit(await Bun.file(path).text(), edit));
   }
 }
 
-type Kill = { readonly seed: number; readonly why: string };
-
-/** Null when the mutant survived. */
-function hunt(directory: string, mutant: Mutant, seedCount: number): Kill | null {
-  for (let from = 0; from < seedCount; from += CHUNK) {
-    const { stdout, stderr, exitCode } = Bun.spawnSync(
-      [
-        process.execPath,
-        "scripts/sim.ts",
-        ...["--layer", mutant.layer, "--seeds", String(CHUNK), "--from", String(from)],
-      ],
-      { cwd: directory },
-    );
-    const failed = /^seed (\d+): (.*)$/m.exec(stdout.toString());
-    if (failed !== null) return { seed: Number(failed[1]), why: failed[2] ?? "" };
-    // A mutant that cannot even run has shown nothing.
-    if (exitCode !== 0) throw new Error(`${mutant.id} does not run: ${stderr}`);
-  }
-  return null;
+async function hunt(directory: string, range: readonly string[]): Promise<readonly Catch[]> {
+  const child = Bun.spawn([process.execPath, "tests/mutants/hunt.ts", ...range], {
+    cwd: directory,
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: PATIENCE_MILLIS,
+  });
+  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  // A mutant that cannot even run has shown nothing.
+  if ((await child.exited) !== 0) throw new Error(`${range.join(" ")} does not run: ${stderr}`);
+  return stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Catch);
 }
 
 /** A kill counts only where the source as it is passes the same seed. */
-function confirmed(mutant: Mutant, kill: Kill | null): Kill | null {
-  if (kill === null) return null;
-  const seed = ["--seeds", "1", "--from", String(kill.seed)];
-  const { exitCode, stdout } = Bun.spawnSync(
-    [process.execPath, "scripts/sim.ts", "--layer", mutant.layer, ...seed],
-    { cwd: root },
-  );
-  if (exitCode !== 0) throw new Error(`seed ${kill.seed} fails without any mutant: ${stdout}`);
-  return kill;
+async function failingWithout(all: readonly Outcome[]): Promise<readonly Catch[]> {
+  const found: Catch[] = [];
+  for (const layer of ["core", "node"]) {
+    const seeds = all
+      .filter(({ mutant }) => mutant.layer === layer)
+      .flatMap(({ catches }) => catches.flatMap(({ seed }) => seed ?? []));
+    const unique = [...new Set(seeds)].map(String);
+    if (unique.length === 0) continue;
+    const catches = await hunt(root, [layer, "1", ...unique]);
+    found.push(...catches.filter(({ seed }) => seed !== null));
+  }
+  return found;
 }
 
-function report(mutant: Mutant, kill: Kill | null): void {
-  if (kill === null) survivors += 1;
-  const outcome =
-    kill === null ? "SURVIVED" : `killed by seed ${kill.seed}: ${kill.why.slice(0, 100)}`;
-  console.log(`${mutant.id.padEnd(4)} ${mutant.what}\n     ${outcome}`);
+function print(all: readonly Outcome[]): void {
+  console.log("id   median  seeds to kill      what, and what noticed it");
+  for (const { mutant, catches } of all) {
+    const tried = catches.map((each) => (each.seed === null ? "–" : String(each.tried)));
+    const isKilled = catches.every(({ seed }) => seed !== null);
+    const middle = catches.map((each) => each.tried).sort((a, b) => a - b)[catches.length >> 1];
+    const median = isKilled ? String(middle) : "SURVIVED";
+    const head = `${mutant.id.padEnd(4)} ${median.padStart(6)}  ${tried.join(" ").padEnd(18)}`;
+    console.log(`${head} ${mutant.what}`);
+    const why = catches.find(({ seed }) => seed !== null)?.why.split("\n")[0] ?? "";
+    if (why !== "") console.log(`${" ".repeat(32)}${why.slice(0, 90)}`);
+  }
 }
