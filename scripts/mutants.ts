@@ -36,11 +36,11 @@ const wanted = MUTANTS.filter(({ id }) => positionals.length === 0 || positional
 const starts = Array.from({ length: Number(values.starts) }, (_, i) => i * STARTS_APART);
 const outcomes: Outcome[] = [];
 const queue = [...wanted];
+console.log("id   median  seeds to kill      what, and what noticed it");
 await Promise.all(Array.from({ length: navigator.hardwareConcurrency }, work));
 
 const survivors = outcomes.filter(({ catches }) => catches.some(({ seed }) => seed === null));
 const innocent = await failingWithout(outcomes);
-print(wanted.flatMap(({ id }) => outcomes.filter(({ mutant }) => mutant.id === id)));
 for (const { seed, why } of innocent) console.log(`seed ${seed} fails without a mutant: ${why}`);
 console.log(`${wanted.length - survivors.length} of ${wanted.length} mutants killed`);
 process.exit(survivors.length + innocent.length === 0 && wanted.length > 0 ? 0 : 1);
@@ -50,9 +50,9 @@ async function work(): Promise<void> {
     const directory = mkdtempSync(join(tmpdir(), "nl-mutant-"));
     try {
       await prepare(directory, mutant);
-      const range = [mutant.layer, values.seeds, ...starts.map(String)];
-      outcomes.push({ mutant, catches: await hunt(directory, range) });
-      console.error(`${outcomes.length} of ${wanted.length}: ${mutant.id}`);
+      const outcome = { mutant, catches: await catchesOf(directory, mutant) };
+      outcomes.push(outcome);
+      print(outcome);
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
@@ -68,6 +68,18 @@ async function prepare(directory: string, mutant: Mutant): Promise<void> {
     const path = join(directory, edit.file);
     await Bun.write(path, applyEdit(await Bun.file(path).text(), edit));
   }
+}
+
+async function catchesOf(directory: string, { noticedBy }: Mutant): Promise<readonly Catch[]> {
+  if (typeof noticedBy === "string") {
+    return await hunt(directory, [noticedBy, values.seeds, ...starts.map(String)]);
+  }
+  const child = Bun.spawnSync([process.execPath, "test", `./${noticedBy.tests}`], {
+    cwd: directory,
+  });
+  const failed = /^\(fail\) (.*)$/m.exec(child.stderr.toString());
+  const isKilled = child.exitCode !== 0 && failed !== null;
+  return [{ from: 0, tried: 1, seed: isKilled ? 0 : null, why: failed?.[1] ?? "" }];
 }
 
 async function hunt(directory: string, range: readonly string[]): Promise<readonly Catch[]> {
@@ -91,7 +103,7 @@ async function failingWithout(all: readonly Outcome[]): Promise<readonly Catch[]
   const found: Catch[] = [];
   for (const layer of ["core", "node"]) {
     const seeds = all
-      .filter(({ mutant }) => mutant.layer === layer)
+      .filter(({ mutant }) => mutant.noticedBy === layer)
       .flatMap(({ catches }) => catches.flatMap(({ seed }) => seed ?? []));
     const unique = [...new Set(seeds)].map(String);
     if (unique.length === 0) continue;
@@ -101,16 +113,15 @@ async function failingWithout(all: readonly Outcome[]): Promise<readonly Catch[]
   return found;
 }
 
-function print(all: readonly Outcome[]): void {
-  console.log("id   median  seeds to kill      what, and what noticed it");
-  for (const { mutant, catches } of all) {
-    const tried = catches.map((each) => (each.seed === null ? "–" : String(each.tried)));
-    const isKilled = catches.every(({ seed }) => seed !== null);
-    const middle = catches.map((each) => each.tried).sort((a, b) => a - b)[catches.length >> 1];
-    const median = isKilled ? String(middle) : "SURVIVED";
-    const head = `${mutant.id.padEnd(4)} ${median.padStart(6)}  ${tried.join(" ").padEnd(18)}`;
-    console.log(`${head} ${mutant.what}`);
-    const why = catches.find(({ seed }) => seed !== null)?.why.split("\n")[0] ?? "";
-    if (why !== "") console.log(`${" ".repeat(32)}${why.slice(0, 90)}`);
-  }
+/** One row of the table, as soon as it is known. */
+function print({ mutant, catches }: Outcome): void {
+  const tried = catches.map((each) => (each.seed === null ? "–" : String(each.tried)));
+  const isKilled = catches.every(({ seed }) => seed !== null);
+  const middle = catches.map((each) => each.tried).sort((a, b) => a - b)[catches.length >> 1];
+  const found = typeof mutant.noticedBy === "string" ? String(middle) : "tests";
+  const median = isKilled ? found : "SURVIVED";
+  const head = `${mutant.id.padEnd(4)} ${median.padStart(6)}  ${tried.join(" ").padEnd(18)}`;
+  console.log(`${head} ${mutant.what}`);
+  const why = catches.find(({ seed }) => seed !== null)?.why.split("\n")[0] ?? "";
+  if (why !== "") console.log(`${" ".repeat(32)}${why.slice(0, 90)}`);
 }

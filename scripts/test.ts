@@ -14,7 +14,14 @@ type Suite = { readonly name: string; readonly paths: readonly string[]; readonl
 const SUITES: readonly Suite[] = [
   {
     name: "units",
-    paths: ["engine", "cmd", "tui", "tests/tidy.test.ts", "tests/pitfalls.test.ts"],
+    paths: [
+      "engine",
+      "cmd",
+      "tui",
+      "tests/tidy.test.ts",
+      "tests/pitfalls.test.ts",
+      "tests/mutants",
+    ],
     limit: 150,
   },
   { name: "simulator", paths: ["tests/sim"], limit: 90 },

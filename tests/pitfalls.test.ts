@@ -101,6 +101,10 @@ const PITFALLS: Readonly<Record<string, readonly Place[]>> = {
       "engine/raft/membership.test.ts",
       "one change at a time, and none while entries of earlier terms are uncommitted (P13)",
     ),
+    at(
+      "engine/raft/membership.test.ts",
+      "a new leader changes nothing before what it found in its log is committed (P13)",
+    ),
   ],
   P14: [
     at(

@@ -57,7 +57,7 @@ describe("election", () => {
   });
 
   test("refuses a candidate whose log is behind: by term first, then by length (Raft §5.4.1)", () => {
-    const grants = (lastIndex: number, lastTerm: number): boolean => {
+    const grants = (lastIndex: number, lastTerm: number, transfer = false): boolean => {
       const node = follower();
       const entries = [entry(2, 2), entry(3, 2)];
       node.raft.step(append({ from: 2, to: 1, term: 2, prev: [1, 1], entries }));
@@ -65,7 +65,7 @@ describe("election", () => {
       node.sync();
       node.take();
       node.raft.input({ kind: "forget-leader" });
-      node.raft.step(vote({ from: 3, to: 1, term: 3, last: [lastIndex, lastTerm] }));
+      node.raft.step(vote({ from: 3, to: 1, term: 3, last: [lastIndex, lastTerm], transfer }));
       node.take();
       node.sync();
       return ofKind(node.take(), "vote-reply").some(({ granted }) => granted);
@@ -77,6 +77,8 @@ describe("election", () => {
       true,
       true,
     ]);
+    // Whoever leadership is handed to needs the whole log as well (P23).
+    expect([grants(2, 2, true), grants(3, 2, true)]).toEqual([false, true]);
   });
 
   test("hears its leader, so it takes part in no election (thesis §4.2.3, P16)", () => {

@@ -99,6 +99,28 @@ describe("membership", () => {
     expect(change(cluster, 1, [["learner", 5]]).ok).toBe(true);
   });
 
+  test("a new leader changes nothing before what it found in its log is committed (P13)", () => {
+    const cluster = clusterOf([1, 2, 3], [4]);
+    cluster.cut(2, 1);
+    cluster.cut(1, 3);
+    cluster.propose(1, "uncommitted");
+    cluster.settle();
+    cluster.isolate(1);
+    cluster.raft(3).input({ kind: "forget-leader" });
+    cluster.raft(2).input({ kind: "campaign" });
+    while (cluster.raft(2).status().role !== "leader") {
+      for (const node of cluster.nodes.values()) {
+        cluster.queue.push(...node.take());
+        node.sync();
+      }
+      cluster.deliver();
+    }
+
+    expect(change(cluster, 2, [["learner", 4]])).toMatchObject({ reason: "conf-pending" });
+    cluster.settle();
+    expect(change(cluster, 2, [["learner", 4]]).ok).toBe(true);
+  });
+
   test("refuses what cannot follow", () => {
     const cluster = clusterOf([1, 2, 3]);
 

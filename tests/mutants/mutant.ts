@@ -1,11 +1,14 @@
 /** One place of the source, and what stands there instead. */
 export type Edit = { readonly file: string; readonly find: string; readonly replace: string };
 
-/** A deliberate bug, and the layer of the simulator that must notice it. */
+/**
+ * A deliberate bug, and what must notice it: a layer of the simulator, or the unit tests of one
+ * file where the simulator has no property for it yet, or meets its conditions too seldom.
+ */
 export type Mutant = {
   readonly id: string;
   readonly what: string;
-  readonly layer: "core" | "node";
+  readonly noticedBy: "core" | "node" | { readonly tests: string };
   readonly edits: readonly Edit[];
 };
 
@@ -16,8 +19,14 @@ export const raft = (name: string): string => `engine/raft/${name}.ts`;
 export const one = (id: string, what: string, edit: Edit): Mutant => ({
   id,
   what,
-  layer: "core",
+  noticedBy: "core",
   edits: [edit],
+});
+
+/** As `one`, for the unit tests of `tests`. */
+export const inUnits = (tests: string, ...mutant: Parameters<typeof one>): Mutant => ({
+  ...one(...mutant),
+  noticedBy: { tests: raft(`${tests}.test`) },
 });
 
 /** The bug in a copy of one file's text. A place that is gone or not the only one is an error. */

@@ -3,7 +3,7 @@ import type { Edit, Mutant } from "./mutant.ts";
 const node = (id: string, what: string, edit: Edit): Mutant => ({
   id,
   what,
-  layer: "node",
+  noticedBy: "node",
   edits: [edit],
 });
 

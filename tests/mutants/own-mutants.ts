@@ -1,13 +1,13 @@
-import { type Mutant, one, raft } from "./mutant.ts";
+import { inUnits, type Mutant, one, raft } from "./mutant.ts";
 
 /** More bugs, after the pitfalls and contracts of reference/raft.md. */
 export const OWN_MUTANTS: readonly Mutant[] = [
-  one("D1", "a node that has lost durable entries votes all the same", {
+  inUnits("damage", "D1", "a node that has lost durable entries votes all the same", {
     file: raft("election"),
     find: "canVote && core.damage === null && isUpToDate(core, vote)",
     replace: "canVote && isUpToDate(core, vote)",
   }),
-  one("X1", "P11: replies of an older session count", {
+  inUnits("membership", "X1", "P11: replies of an older session count", {
     file: raft("replication"),
     find: "progress === undefined || progress.session !== reply.session",
     replace: "progress === undefined",
@@ -17,17 +17,17 @@ export const OWN_MUTANTS: readonly Mutant[] = [
     find: "  if (reply.lost) restartSession(core, progress);\n  else if (reply.reject)",
     replace: "  if (reply.lost) return;\n  if (reply.reject)",
   }),
-  one("X3", "a damaged node is whole before its disk is", {
+  inUnits("damage", "X3", "a damaged node is whole before its disk is", {
     file: raft("damage"),
     find: "  if (core.log.durable < damage.wholeAt) return;\n",
     replace: "",
   }),
-  one("X4", "a damaged node confirms reads", {
+  inUnits("damage", "X4", "a damaged node confirms reads", {
     file: raft("follower"),
     find: "core.damage === null ? heartbeat.readSeq : 0",
     replace: "heartbeat.readSeq",
   }),
-  one("X5", "a damaged node acknowledges in the session that knew it whole", {
+  inUnits("damage", "X5", "a damaged node acknowledges in the session that knew it whole", {
     file: raft("damage"),
     find: "return message.session <= damage.lostSession;",
     replace: "return false;",
@@ -42,7 +42,7 @@ export const OWN_MUTANTS: readonly Mutant[] = [
     find: "  core.reads.forwarded.push({ ctx, tick: core.tickCount });\n",
     replace: "  core.out.reads.push({ ctx, index: core.commit });\n  if (ctx > 0) return;\n",
   }),
-  one("X8", "P23: the target of a transfer needs no log as long as ours", {
+  inUnits("election", "X8", "P23: the target of a transfer needs no log as long as ours", {
     file: raft("election"),
     find: "core.damage === null && isUpToDate(core, vote)",
     replace: "core.damage === null && (vote.transfer || isUpToDate(core, vote))",
@@ -52,7 +52,7 @@ export const OWN_MUTANTS: readonly Mutant[] = [
     find: "  progress.paused = false;\n",
     replace: "",
   }),
-  one("X10", "P40: bytes in flight are never given back", {
+  inUnits("replication", "X10", "P40: bytes in flight are never given back", {
     file: raft("progress"),
     find: "    progress.inflightBytes -= progress.inflight[0].bytes;\n",
     replace: "",
@@ -62,7 +62,7 @@ export const OWN_MUTANTS: readonly Mutant[] = [
     find: "old.votedFor === votedFor && old.commit === commit;",
     replace: "old.votedFor === votedFor;",
   }),
-  one("X12", "P13: a new leader changes the membership before it has committed", {
+  inUnits("membership", "X12", "P13: a new leader changes the membership before it has committed", {
     file: raft("membership"),
     find: "core.pendingConfs.length === 0 && core.commit >= core.electionIndex;",
     replace: "core.pendingConfs.length === 0;",
@@ -88,12 +88,12 @@ export const OWN_MUTANTS: readonly Mutant[] = [
     replace:
       "  send(core, appendReply(core, message, { index: core.commit, reject: false, lost: false }));\n}\n",
   }),
-  one("X17", "P32: entries are applied while a snapshot is being restored", {
+  inUnits("snapshot", "X17", "P32: entries are applied while a snapshot is being restored", {
     file: raft("apply"),
     find: "  if (apply.restoring !== ZERO) return NOTHING;\n",
     replace: "",
   }),
-  one("X18", "P34: a snapshot that could not be shipped is waited for", {
+  inUnits("snapshot", "X18", "P34: a snapshot that could not be shipped is waited for", {
     file: raft("snapshot"),
     find: "  if (!sent.ok) progress.pendingSnapshot = progress.match;\n",
     replace: "  if (!sent.ok) return;\n",
@@ -143,13 +143,13 @@ export const OWN_MUTANTS: readonly Mutant[] = [
     find: 'if (core.role !== (reply.pre ? "precandidate" : "candidate")) return;',
     replace: 'if (core.role !== "candidate" && core.role !== "precandidate") return;',
   }),
-  one("X28", "P38: what is truncated is reported as lost", {
+  inUnits("replication", "X28", "P38: what is truncated is reported as lost", {
     file: raft("own-entries"),
     find: "    if (own.first > core.commit) continue;\n    const last = lesser(own.last, core.commit);",
     replace:
       "    if (own.term < core.term) core.out.dropped.push({ index: own.last, term: own.term });\n    if (own.first > core.commit) continue;\n    const last = lesser(own.last, core.commit);",
   }),
-  one("X29", "P19: a leader of the past is not told the present term", {
+  inUnits("election", "X29", "P19: a leader of the past is not told the present term", {
     file: raft("step"),
     find: "if (isFromLeader(message)) informOldLeader(core, message);",
     replace: "if (isFromLeader(message)) return;",

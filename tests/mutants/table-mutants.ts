@@ -1,4 +1,4 @@
-import { type Edit, type Mutant, one, raft } from "./mutant.ts";
+import { type Edit, inUnits, type Mutant, one, raft } from "./mutant.ts";
 
 /** A probe that goes back one place further than it needs to, with one entry a message. */
 const CAUTIOUS_PROBES: readonly Edit[] = [
@@ -45,7 +45,7 @@ export const TABLE_MUTANTS: readonly Mutant[] = [
   {
     id: "M6",
     what: "a heartbeat carries the commit index unbounded, and the follower believes it",
-    layer: "core",
+    noticedBy: "core",
     edits: [
       {
         file: raft("flush"),
@@ -117,7 +117,7 @@ export const TABLE_MUTANTS: readonly Mutant[] = [
   {
     id: "M7",
     what: "a follower commits as far as the leader has, in its own log, not in what was verified",
-    layer: "core",
+    noticedBy: "core",
     // Alone it cannot be told from the real one: hints never take this leader's probes below the
     // place where the logs part, so what an append carries replaces a divergent tail at once. A
     // leader that probes one place lower, and one entry at a time, is as legal.
@@ -133,13 +133,13 @@ export const TABLE_MUTANTS: readonly Mutant[] = [
     find: "core.pendingConfs.length === 0 && core.commit >= core.electionIndex;",
     replace: "core.commit >= core.electionIndex;",
   }),
-  one("M25", "who hears a leader takes part in elections", {
+  inUnits("election", "M25", "who hears a leader takes part in elections", {
     file: raft("step"),
     find: "if (!message.transfer && hearsAnotherLeader(core, message)) return false;",
     replace:
       "if (!message.transfer && hearsAnotherLeader(core, message) && core.id < 0) return false;",
   }),
-  one("M27", "a snapshot's install keeps the log without looking at its term", {
+  inUnits("snapshot", "M27", "a snapshot's install keeps the log without looking at its term", {
     file: raft("snapshot"),
     find: "if (core.log.termAt(snapshot.index) === snapshot.term) commitTo",
     replace: "if (core.log.termAt(snapshot.index) !== null) commitTo",
@@ -147,7 +147,7 @@ export const TABLE_MUTANTS: readonly Mutant[] = [
   {
     id: "M30",
     what: "a transfer outlives the leadership, and its deadline with it",
-    layer: "core",
+    noticedBy: { tests: raft("transfer.test") },
     // With its deadline alone the flag would be cleared within an election timeout: no harm.
     edits: [
       {
@@ -165,7 +165,7 @@ export const TABLE_MUTANTS: readonly Mutant[] = [
   {
     id: "M32",
     what: "a rejection, be it stale, moves next below match",
-    layer: "core",
+    noticedBy: "core",
     edits: [
       {
         file: raft("progress"),
