@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { NodeId } from "../../lib/ids.ts";
+import { Leadership } from "../leadership.ts";
 import { FakeNode } from "../testing/fake-node.ts";
 import { statusMessage } from "./status.ts";
 
@@ -64,6 +65,22 @@ describe("the status of a leader", () => {
     expect(status.apply?.count).toBeGreaterThan(0);
     expect(status.loopLag).toMatchObject({ maxMicros: 0 });
   });
+});
+
+test("a follower knows from the leader how its own heartbeats do", () => {
+  const node = leader();
+  const { peers } = statusMessage(node.context);
+  const other = node.cluster.nodes.find(({ nodeId }) => nodeId !== node.context.nodeId);
+  if (other === undefined) throw new Error("a follower");
+  const leadership = new Leadership(other.replica, node.cluster.world.timers);
+  leadership.start();
+  const digests = { peers: () => ({ peers, ageMillis: 5 }) };
+  Object.assign(node.context, { ...other, leadership, digests });
+
+  const own = statusMessage(node.context).peers.find(({ nodeId }) => nodeId === other.nodeId);
+
+  expect(own).toMatchObject({ role: "follower", progress: "replicate", lag: 0 });
+  expect(own?.heartbeat?.p50Micros).toBe(2_000);
 });
 
 test("a loop that was blocked says so in its lag", () => {

@@ -136,7 +136,8 @@ function peerMessages(
     const node = nodes.get(id);
     const names = { nodeId: node?.id ?? "", peerId: id, address: node?.rpcAddress ?? "" };
     const isLearner = !voters.has(id);
-    if (id === status.raft.id) return { ...self(status, isLearner), ...names };
+    const other = told.find((peer) => peer.peerId === id);
+    if (id === status.raft.id) return { ...self(status, isLearner), ...sentTo(other), ...names };
     if (context.leadership.leads) {
       const heartbeat = context.replica.latencies().heartbeats.get(id);
       return {
@@ -145,7 +146,6 @@ function peerMessages(
         heartbeat: heartbeat && latencyMessage(heartbeat),
       };
     }
-    const other = told.find((peer) => peer.peerId === id);
     return other ? { ...other, ...names } : { ...unseen(status, id, isLearner), ...names };
   });
   return messages.sort((a, b) => a.peerId - b.peerId);
@@ -175,6 +175,13 @@ function self(status: ReplicaStatus, isLearner: boolean): Progress {
     active: true,
     known: true,
   };
+}
+
+/** What the leader tells this node about the way to itself. */
+function sentTo(told: PeerStatus | undefined): Partial<Progress> {
+  if (told === undefined) return {};
+  const { progress, inflight, inflightBytes, session, heartbeat } = told;
+  return { progress, inflight, inflightBytes, session, heartbeat };
 }
 
 function seen(status: ReplicaStatus, id: PeerId, isLearner: boolean): Progress {
