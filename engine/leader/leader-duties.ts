@@ -7,6 +7,7 @@ import type { AttemptReport, RegisterNode } from "../state/command.ts";
 import type { Fact } from "../state/fact.ts";
 import { HandOver } from "./hand-over.ts";
 import { Heartbeats, noLeader } from "./heartbeats.ts";
+import { KeepMembers } from "./keep-members.ts";
 import { type LeaderDutiesOptions, Leadership } from "./leadership.ts";
 import { NodeDisks } from "./node-disks.ts";
 import { PlaceWork } from "./place-work.ts";
@@ -56,6 +57,7 @@ type Duties = {
   readonly reports: ReportBatcher;
   readonly placing: PlaceWork;
   readonly handOver: HandOver;
+  readonly members: KeepMembers;
 };
 
 class RunningDuties implements LeaderDuties {
@@ -148,7 +150,9 @@ class RunningDuties implements LeaderDuties {
     const heartbeats = new Heartbeats(leadership, nodes);
     const reports = new ReportBatcher(leadership);
     const handOver = new HandOver(leadership, nodes, disks);
-    this.#duties = { leadership, nodes, disks, heartbeats, reports, placing, handOver };
+    const members = new KeepMembers(leadership);
+    const watching = { nodes, disks, heartbeats, reports };
+    this.#duties = { leadership, ...watching, placing, handOver, members };
   }
 
   #end(): void {
@@ -164,6 +168,7 @@ class RunningDuties implements LeaderDuties {
     const duties = this.#duties;
     if (duties === null || facts.length === 0) return;
     duties.placing.onFacts(facts);
+    duties.members.onFacts(facts);
     for (const fact of facts) {
       if (fact.kind !== "node-changed") continue;
       duties.nodes.onNodeChanged(fact.nodeId);

@@ -12,6 +12,8 @@ export type LeaderSettings = {
   readonly reportBatchMillis: number;
   /** Between two attempts of a draining leader to hand over. */
   readonly handOverRetryMillis: number;
+  /** Between two looks at members that are on their way to another seat. */
+  readonly membersRetryMillis: number;
   /** Before a plan that was refused is made again. */
   readonly planRetryMillis: number;
 };
@@ -23,5 +25,6 @@ export const LEADER_DEFAULTS: LeaderSettings = {
   ownStallMillis: 1_000,
   reportBatchMillis: 5,
   handOverRetryMillis: 1_000,
+  membersRetryMillis: 200,
   planRetryMillis: 100,
 };

@@ -13,6 +13,8 @@ export type Authority = KeyedCertificate & { readonly clusterId: string };
 
 export type NameError = { readonly kind: "invalid-name"; readonly name: string };
 
+export type RequestError = { readonly kind: "bad-request"; readonly detail: string };
+
 type X509 = typeof import("@peculiar/x509");
 type CreateParams = Parameters<typeof X509CertificateGenerator.create>[0];
 type Extensions = NonNullable<CreateParams["extensions"]>;
@@ -57,13 +59,60 @@ export async function createAuthority(options: {
  */
 export async function issueNodeCertificate(
   authority: Authority,
-  node: {
-    readonly nodeId: NodeId;
-    readonly addresses: readonly string[];
-    readonly now: UnixMillis;
-  },
+  node: NodeNames,
 ): Promise<Result<KeyedCertificate, NameError>> {
   if (!isName(node.nodeId)) return err({ kind: "invalid-name", name: node.nodeId });
+  return ok(await issueKeyed(authority, await nodeLeaf(authority, node)));
+}
+
+/** What a node that joins sends to be certified; its key never leaves it. */
+export async function createNodeRequest(): Promise<{
+  readonly requestPem: string;
+  readonly keyPem: string;
+}> {
+  const x509 = await loadX509();
+  const keys = await generateKeys();
+  const request = await x509.Pkcs10CertificateRequestGenerator.create({
+    keys,
+    signingAlgorithm: ALGORITHM,
+  });
+  return { requestPem: pem(request), keyPem: await privatePem(keys) };
+}
+
+/**
+ * Certifies the key of a request under the names that the cluster has chosen: of the request, only
+ * the key counts, and the proof that its sender holds it.
+ */
+export async function certifyNode(
+  authority: Authority,
+  node: NodeNames & { readonly requestPem: string },
+): Promise<Result<string, NameError | RequestError>> {
+  if (!isName(node.nodeId)) return err({ kind: "invalid-name", name: node.nodeId });
+  const publicKey = await readRequest(node.requestPem);
+  if (!publicKey.ok) return publicKey;
+  return ok(await issueLeaf(authority, await nodeLeaf(authority, node), publicKey.value));
+}
+
+type NodeNames = {
+  readonly nodeId: NodeId;
+  readonly addresses: readonly string[];
+  readonly now: UnixMillis;
+};
+
+/** A hostile request costs one failed parse: its size is limited by who received it. */
+async function readRequest(requestPem: string): Promise<Result<CryptoKey, RequestError>> {
+  const x509 = await loadX509();
+  try {
+    const request = new x509.Pkcs10CertificateRequest(requestPem);
+    const publicKey = await request.publicKey.export(ALGORITHM, ["verify"]);
+    if (await request.verify()) return ok(publicKey);
+    return err({ kind: "bad-request", detail: "its signature does not belong to its key" });
+  } catch (cause) {
+    return err({ kind: "bad-request", detail: `not an ECDSA P-256 request (${String(cause)})` });
+  }
+}
+
+async function nodeLeaf(authority: Authority, node: NodeNames): Promise<Leaf> {
   const x509 = await loadX509();
   const hosts = [nodeServerName(node.nodeId), CLUSTER_SERVER_NAME, "localhost", "127.0.0.1"];
   const names = [...new Set([...hosts, ...node.addresses])].map((host) =>
@@ -73,14 +122,14 @@ export async function issueNodeCertificate(
   );
   const uri = `spiffe://${authority.clusterId}/node/${node.nodeId}`;
   const { serverAuth, clientAuth } = x509.ExtendedKeyUsage;
-  return issueLeaf(authority, {
+  return {
     now: node.now,
     subject: [{ CN: [node.nodeId] }, { O: [authority.clusterId] }],
     extensions: [
       new x509.SubjectAlternativeNameExtension([{ type: "url", value: uri }, ...names]),
       new x509.ExtendedKeyUsageExtension([serverAuth, clientAuth]),
     ],
-  });
+  };
 }
 
 /** A user's certificate: client only, so that it can never serve, nor pass as a node. */
@@ -91,31 +140,36 @@ export async function issueClientCertificate(
   if (!isName(client.user)) return err({ kind: "invalid-name", name: client.user });
   const x509 = await loadX509();
   const uri = `spiffe://${authority.clusterId}/user/${client.user}`;
-  return issueLeaf(authority, {
+  const leaf: Leaf = {
     now: client.now,
     subject: [{ CN: [client.user] }, { O: [authority.clusterId] }, { OU: [client.role] }],
     extensions: [
       new x509.SubjectAlternativeNameExtension([{ type: "url", value: uri }]),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
     ],
-  });
+  };
+  return ok(await issueKeyed(authority, leaf));
 }
 
-async function issueLeaf(
-  authority: Authority,
-  leaf: {
-    readonly now: UnixMillis;
-    readonly subject: Record<string, string[]>[];
-    readonly extensions: Extensions;
-  },
-): Promise<Result<KeyedCertificate, NameError>> {
+type Leaf = {
+  readonly now: UnixMillis;
+  readonly subject: Record<string, string[]>[];
+  readonly extensions: Extensions;
+};
+
+async function issueKeyed(authority: Authority, leaf: Leaf): Promise<KeyedCertificate> {
+  const keys = await generateKeys();
+  const certificatePem = await issueLeaf(authority, leaf, keys.publicKey);
+  return { certificatePem, keyPem: await privatePem(keys) };
+}
+
+async function issueLeaf(authority: Authority, leaf: Leaf, publicKey: CryptoKey): Promise<string> {
   const x509 = await loadX509();
   const issuer = new x509.X509Certificate(authority.certificatePem);
-  const keys = await generateKeys();
   const certificate = await x509.X509CertificateGenerator.create({
     subject: new x509.Name(leaf.subject).toJSON(),
     issuer: issuer.subject,
-    publicKey: keys.publicKey,
+    publicKey,
     signingKey: await importSigningKey(authority.keyPem),
     signingAlgorithm: ALGORITHM,
     serialNumber: serialNumber(),
@@ -127,7 +181,7 @@ async function issueLeaf(
       ...leaf.extensions,
     ],
   });
-  return ok({ certificatePem: pem(certificate), keyPem: await privatePem(keys) });
+  return pem(certificate);
 }
 
 /** Loaded on first use: 85 ms and 20 MB that a serving node never needs. */
