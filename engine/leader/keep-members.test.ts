@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { NodeId, PeerId } from "../lib/ids.ts";
 import { FakeCluster, type FakeNode } from "../replica/testing/fake-cluster.ts";
-import type { CommandBody } from "../state/command.ts";
+import type { CommandBody, JoiningNode } from "../state/command.ts";
 import { createLeaderDuties } from "./leader-duties.ts";
 import { LEADER_DEFAULTS } from "./settings.ts";
 
@@ -48,6 +48,38 @@ describe("the leader keeps the members", () => {
 
     expect(cluster.settles([1, 2, 3])).toBe(true);
     expect([...cluster.leader().replica.view.formerNodes.keys()]).toEqual(["n4", "n5"] as NodeId[]);
+  });
+
+  test("a node that joined with an empty log gets a snapshot, learns, votes, and is like the rest", () => {
+    const cluster = new MembersCluster(3, 3);
+    cluster.run({
+      kind: "create-join-token",
+      tokenId: "t1",
+      secretHash: "hash",
+      role: "server",
+      lifetimeMillis: 60_000,
+      uses: 1,
+    });
+    const node: JoiningNode = {
+      name: "",
+      storeId: "store-4",
+      rpcAddress: "127.0.0.1:7174",
+      httpAddress: "127.0.0.1:7184",
+      seat: "voter",
+      featureLevel: 1,
+      version: "test",
+    };
+    cluster.run({ kind: "redeem-join-token", tokenId: "t1", secretHash: "hash", node });
+
+    const joined = cluster.join("n4" as NodeId, 4 as PeerId);
+
+    expect(cluster.settles([1, 2, 3, 4])).toBe(true);
+    cluster.world.advance(500);
+    expect(joined.replica.view.stateHash()).toBe(cluster.leader().replica.view.stateHash());
+    expect(joined.replica.status()).toMatchObject({ ready: true, role: "follower" });
+    const again = cluster.restart(joined);
+    cluster.world.advance(500);
+    expect(votersOf(again.replica)).toEqual([1, 2, 3, 4] as PeerId[]);
   });
 
   test("a leader that leaves hands over first, and is removed by the next (P14)", () => {

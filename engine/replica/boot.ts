@@ -1,18 +1,19 @@
 import { err, ok, type Result } from "../lib/result.ts";
 import type { LogStore, StorageError } from "../platform/log-store.ts";
 import type { Boot, SnapshotMeta } from "../raft/types.ts";
-import type { ClusterState } from "../state/create-state.ts";
+import { type ClusterState, createEmptyState } from "../state/create-state.ts";
 import { type LoadOptions, StateLoad } from "./load-state.ts";
 
 export type Booted = {
   readonly boot: Boot;
-  /** What the log begins with, and the state in it. */
-  readonly snapshot: SnapshotMeta;
+  /** What the log begins with, and the state in it; null on a node that has just joined. */
+  readonly snapshot: SnapshotMeta | null;
   readonly state: ClusterState;
 };
 
 /** Reads the log and the snapshot it starts from; everything after it is applied again. */
 export function loadNode(
+  clusterId: string,
   platform: LoadOptions & { readonly logStore: LogStore },
   done: (result: Result<Booted, StorageError>) => void,
 ): void {
@@ -23,7 +24,7 @@ export function loadNode(
     }
     const { snapshot } = booted.value;
     if (snapshot === null) {
-      done(err({ kind: "corrupt", detail: "the log has no snapshot to start from" }));
+      done(begin(booted.value, clusterId));
       return;
     }
     const boot: Boot = { ...booted.value, applied: snapshot.index };
@@ -32,6 +33,12 @@ export function loadNode(
       else done(err(asStorageError(loaded.error)));
     });
   });
+}
+
+/** A node that joined has nothing, and no configuration: it hears of everything by a snapshot. */
+function begin(boot: Boot, clusterId: string): Result<Booted, StorageError> {
+  if (boot.lastIndex === 0) return ok({ boot, snapshot: null, state: createEmptyState(clusterId) });
+  return err({ kind: "corrupt", detail: "the log has no snapshot to start from" });
 }
 
 const asStorageError = ({

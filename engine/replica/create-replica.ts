@@ -47,7 +47,7 @@ class RunningReplica implements Replica {
 
   start(done: (result: Result<void, StorageError>) => void): void {
     assert(this.#loop === null, "a replica starts once");
-    loadNode(this.#options.platform, (loaded) => {
+    loadNode(this.#options.clusterId, this.#options.platform, (loaded) => {
       if (!loaded.ok) {
         done(loaded);
         return;

@@ -1,5 +1,6 @@
 import type { Index, Term } from "../lib/ids.ts";
 import type { Clock } from "../platform/clock.ts";
+import { EMPTY_CONF } from "../raft/conf.ts";
 import { confAfter } from "../raft/conf-after.ts";
 import type { ConfState, Entry, SnapshotMeta } from "../raft/types.ts";
 import { apply } from "../state/apply.ts";
@@ -31,20 +32,18 @@ export class StateMachine {
   #state: ClusterState;
   #queue: Entry[] = [];
   #head = 0;
-  #lastTerm: Term;
-  #conf: ConfState;
+  #lastTerm = 0 as Term;
+  #conf: ConfState = EMPTY_CONF;
   /**
    * Term of the newest entry in the state: the current term once its no-op is applied. None of the
    * founding snapshot, whose term may be just that in which the first leader is elected.
    */
   appliedTerm = 0 as Term;
 
-  constructor(state: ClusterState, snapshot: SnapshotMeta, clock: Clock) {
+  constructor(state: ClusterState, snapshot: SnapshotMeta | null, clock: Clock) {
     this.#state = state;
-    this.#lastTerm = snapshot.term;
-    this.#conf = snapshot.conf;
     this.#clock = clock;
-    if (snapshot.index > FOUNDING_INDEX) this.appliedTerm = snapshot.term;
+    if (snapshot !== null) this.#begin(snapshot);
   }
 
   /** Replaced as a whole by `restore`: to be asked for anew after it. */
@@ -79,6 +78,10 @@ export class StateMachine {
   /** The state of a snapshot takes the place of this one. */
   restore(state: ClusterState, snapshot: SnapshotMeta): void {
     this.#state = state;
+    this.#begin(snapshot);
+  }
+
+  #begin(snapshot: SnapshotMeta): void {
     this.#lastTerm = snapshot.term;
     this.#conf = snapshot.conf;
     if (snapshot.index > FOUNDING_INDEX) this.appliedTerm = snapshot.term;

@@ -1,4 +1,4 @@
-import { type Index, NOBODY, type PeerId } from "../lib/ids.ts";
+import { type Index, NOBODY, type PeerId, type UnixMillis } from "../lib/ids.ts";
 import type { Founding } from "./command.ts";
 import { FEATURE_LEVEL_FIRST } from "./feature-level.ts";
 import { STATE_LIMITS, StateStore } from "./state-store.ts";
@@ -48,6 +48,17 @@ export function addFounders(state: ClusterState, members: Founding["members"]): 
     });
   }
 }
+
+/** What a node knows that has joined, until its first snapshot arrives: nothing but where it is. */
+export const createEmptyState = (clusterId: string): ClusterState =>
+  new StateStore({
+    clusterId,
+    clusterName: "",
+    featureLevel: FEATURE_LEVEL_FIRST,
+    appliedIndex: 0 as Index,
+    appliedAt: 0 as UnixMillis,
+    limits: STATE_LIMITS,
+  });
 
 const nextAfter = (peerIds: readonly PeerId[]): PeerId =>
   (Math.max(NOBODY, ...peerIds) + 1) as PeerId;

@@ -3,8 +3,14 @@ import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { NodeId, PeerId } from "../lib/ids.ts";
-import { createClusterDirectories, initDataDirectory, readIdentity } from "./data-directory.ts";
-import { must, newNode, openLogIn, Scratch } from "./log-fixture.ts";
+import {
+  createClusterDirectories,
+  initDataDirectory,
+  initJoinedDirectory,
+  publishDirectory,
+  readIdentity,
+} from "./data-directory.ts";
+import { hardState, job, logIn, must, newNode, openLogIn, Scratch } from "./log-fixture.ts";
 
 let scratch: Scratch;
 
@@ -52,6 +58,38 @@ describe("a node's directory", () => {
     expect(readIdentity(join(scratch.root, "nowhere"))).toMatchObject({
       error: { kind: "foreign" },
     });
+  });
+});
+
+describe("the directory of a node that has joined", () => {
+  test("begins with an empty, whole log, and installs what it is sent", () => {
+    const directory = join(scratch.root, "n4");
+    must(initJoinedDirectory({ ...IDENTITY, nodeId: "n4" as NodeId, directory }));
+    const { snapshot } = newNode("n1");
+
+    const log = logIn(directory);
+    const before = must(log.boot());
+    must(log.write([job({ hardState: hardState(1, 0, 1), snapshot })]));
+    must(log.close());
+    const again = logIn(directory);
+    const after = must(again.boot());
+    must(again.close());
+
+    expect(before).toMatchObject({ snapshot: null, lastIndex: 0, damaged: false });
+    expect(after).toMatchObject({ snapshot, lastIndex: 1, damaged: false });
+  });
+
+  test("appears at once, and never over something else", () => {
+    const staging = join(scratch.root, ".n4.joining");
+    must(initJoinedDirectory({ ...IDENTITY, directory: staging }));
+
+    expect(publishDirectory(staging, scratch.directory)).toMatchObject({
+      error: { kind: "foreign" },
+    });
+    must(publishDirectory(staging, join(scratch.root, "n4")));
+
+    expect(existsSync(staging)).toBe(false);
+    expect(must(readIdentity(join(scratch.root, "n4"))).nodeId).toBe("n1" as NodeId);
   });
 });
 

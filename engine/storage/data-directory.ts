@@ -9,11 +9,11 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { assert } from "../lib/assert.ts";
-import { NOBODY, type NodeId, type PeerId } from "../lib/ids.ts";
+import { type Index, NOBODY, type NodeId, type PeerId, type Term } from "../lib/ids.ts";
 import type { Result } from "../lib/result.ts";
 import type { StorageError } from "../platform/log-store.ts";
 import type { HardState, SnapshotMeta } from "../raft/types.ts";
-import { positionOf } from "./chain.ts";
+import { ORIGIN, positionOf } from "./chain.ts";
 import { createTables, openTables } from "./log-tables.ts";
 import { createMarkFile, type Identity, readMark } from "./mark-file.ts";
 import { DIRECTORY_MODE, FILE_MODE, nodeFiles, syncPath } from "./node-files.ts";
@@ -32,6 +32,9 @@ export type NewNode = {
   readonly snapshotBytes: Uint8Array;
 };
 
+/** A node that joins a cluster: it begins with nothing but who it is. */
+export type JoinedNode = Omit<NewNode, "snapshot" | "snapshotBytes">;
+
 const ID_CHARACTERS_MAX = 64;
 
 /**
@@ -42,14 +45,31 @@ export function initDataDirectory(
   options: NewNode & { readonly directory: string },
 ): Result<void, StorageError> {
   return attempt(`creating ${options.directory}`, () => {
-    for (const id of [options.clusterId, options.nodeId, options.storeId]) {
-      assert(id.length > 0 && id.length <= ID_CHARACTERS_MAX, "an id has 1 to 64 characters");
-    }
     const mismatch = findMismatch(options.snapshot, digestOf(options.snapshotBytes));
     assert(mismatch === null, "a snapshot's bytes are the ones its record names");
-    writeNode(options);
+    writeNode(options, () => {
+      const { snapshots } = nodeFiles(options.directory);
+      writeSnapshotFile(snapshots, options.snapshot.id, options.snapshotBytes);
+      return options.snapshot;
+    });
   });
 }
+
+/** The same for a node that has joined: an empty log, and no configuration. */
+export const initJoinedDirectory = (
+  options: JoinedNode & { readonly directory: string },
+): Result<void, StorageError> =>
+  attempt(`creating ${options.directory}`, () => writeNode(options, () => null));
+
+/**
+ * Renames `staging`, in which a node was prepared, to `directory`, which must not exist or be
+ * empty: after a crash there is the whole node or none.
+ */
+export const publishDirectory = (staging: string, directory: string): Result<void, StorageError> =>
+  attempt(`creating ${directory}`, () => {
+    checkIsFree(directory);
+    publish(staging, directory);
+  });
 
 /**
  * Makes the directories of a whole new cluster, `directory/<node id>` each, and anything `populate`
@@ -92,8 +112,15 @@ export function readIdentity(directory: string): Result<Identity, StorageError> 
   });
 }
 
-function writeNode(options: NewNode & { readonly directory: string }): void {
-  const { directory, clusterId, nodeId, peerId, storeId, snapshot } = options;
+/** `writeSnapshot` writes what the log begins with, if it begins with something. */
+function writeNode(
+  options: JoinedNode & { readonly directory: string },
+  writeSnapshot: () => SnapshotMeta | null,
+): void {
+  const { directory, clusterId, nodeId, peerId, storeId } = options;
+  for (const id of [clusterId, nodeId, storeId]) {
+    assert(id.length > 0 && id.length <= ID_CHARACTERS_MAX, "an id has 1 to 64 characters");
+  }
   const files = nodeFiles(directory);
   mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
   if (existsSync(files.log) || existsSync(files.mark)) {
@@ -103,25 +130,23 @@ function writeNode(options: NewNode & { readonly directory: string }): void {
     );
   }
   const identity: Identity = { clusterId, nodeId, peerId, storeId };
-  const hardState = { term: snapshot.term, votedFor: NOBODY, commit: snapshot.index };
-  writeSnapshotFile(files.snapshots, snapshot.id, options.snapshotBytes);
-  writeLog(files.log, { identity, snapshot, hardState });
-  createMarkFile(files.mark, {
-    identity,
-    term: hardState.term,
-    votedFor: hardState.votedFor,
-    last: positionOf(snapshot),
-    damagedTerm: null,
-  });
+  const snapshot = writeSnapshot();
+  const { term, index: commit } = snapshot ?? { term: NO_TERM, index: NO_INDEX };
+  writeLog(files.log, { identity, snapshot, hardState: { term, votedFor: NOBODY, commit } });
+  const last = snapshot === null ? ORIGIN : positionOf(snapshot);
+  createMarkFile(files.mark, { identity, term, votedFor: NOBODY, last, damagedTerm: null });
   rmSync(files.wal, { force: true });
   syncPath(directory);
 }
+
+const NO_TERM = 0 as Term;
+const NO_INDEX = 0 as Index;
 
 function writeLog(
   path: string,
   first: {
     readonly identity: Identity;
-    readonly snapshot: SnapshotMeta;
+    readonly snapshot: SnapshotMeta | null;
     readonly hardState: HardState;
   },
 ): void {
@@ -131,8 +156,8 @@ function writeLog(
   try {
     tables.transact(() => {
       tables.put("identity", first.identity);
-      tables.put("snapshot", first.snapshot);
-      tables.put("base", positionOf(first.snapshot));
+      if (first.snapshot !== null) tables.put("snapshot", first.snapshot);
+      tables.put("base", first.snapshot === null ? ORIGIN : positionOf(first.snapshot));
       tables.put("hard_state", first.hardState);
     });
     tables.checkpoint("TRUNCATE");

@@ -43,7 +43,8 @@ export class FakeCluster {
     this.#founding = foundingOf(size);
     this.#optionsOf = optionsOf;
     for (const { nodeId, peerId } of this.#founding.members) {
-      const store = new FakeLogStore(this.world, this.#founding, voters);
+      const begin = { founding: this.#founding, voterCount: voters };
+      const store = new FakeLogStore(this.world, begin);
       this.nodes.push(this.#create({ nodeId, peerId, store }));
     }
   }
@@ -62,6 +63,14 @@ export class FakeCluster {
     });
     if (found === undefined) throw new Error("no leader within 10 s");
     return found;
+  }
+
+  /** A node that has joined: it knows its own name and nothing else. */
+  join(nodeId: NodeId, peerId: PeerId): FakeNode {
+    const node = this.#create({ nodeId, peerId, store: new FakeLogStore(this.world, null) });
+    this.nodes.push(node);
+    node.replica.start(() => {});
+    return node;
   }
 
   /** A new process on the same disk. `onStarted` is called before it has applied its log. */

@@ -12,12 +12,14 @@ import type { FakeWorld } from "./fake-world.ts";
 
 const WRITE_MILLIS = 1;
 
-/** A log in memory that survives `close`; made for one founding snapshot. */
+type FakeFounding = { readonly founding: Founding; readonly voterCount: number };
+
+/** A log in memory that survives `close`; begins with a founding snapshot, or with nothing. */
 export class FakeLogStore implements LogStore {
   readonly #world: FakeWorld;
   /** What of the founding snapshot's bytes outlives the process. */
   readonly snapshots: SnapshotMemory;
-  #snapshot: SnapshotMeta;
+  #snapshot: SnapshotMeta | null = null;
   #hardState: HardState | null = null;
   #entries: Entry[] = [];
   /** Set to make every later write fail. */
@@ -25,8 +27,12 @@ export class FakeLogStore implements LogStore {
   /** Set to make every later recording of a snapshot fail. */
   recordFailure: StorageError | null = null;
 
-  constructor(world: FakeWorld, founding: Founding, voterCount: number) {
+  /** `begin` null: the log of a node that has joined. */
+  constructor(world: FakeWorld, begin: FakeFounding | null) {
     this.#world = world;
+    this.snapshots = snapshotMemory([]);
+    if (begin === null) return;
+    const { founding, voterCount } = begin;
     const bytes = encodeState(createState(founding));
     this.snapshots = snapshotMemory([["founding", bytes]]);
     const voters = founding.members.slice(0, voterCount).map(({ peerId }) => peerId);
@@ -46,11 +52,11 @@ export class FakeLogStore implements LogStore {
     this.#soon(done, {
       hardState: this.#hardState,
       snapshot: this.#snapshot,
-      applied: this.#snapshot.index,
+      applied: this.#snapshotIndex,
       termRuns: termRunsOf(this.#entries),
       confEntries: this.#confEntries(),
       tail: this.#entries.slice(-2),
-      lastIndex: this.#entries.at(-1)?.index ?? this.#snapshot.index,
+      lastIndex: this.#entries.at(-1)?.index ?? this.#snapshotIndex,
       damaged: false,
     });
   }
@@ -80,7 +86,7 @@ export class FakeLogStore implements LogStore {
     _maxBytes: number,
     done: Done<readonly Entry[] | "compacted", StorageError>,
   ): void {
-    const first = this.#entries[0]?.index ?? this.#snapshot.index + 1;
+    const first = this.#entries[0]?.index ?? this.#snapshotIndex + 1;
     const found = this.#entries.filter(({ index }) => index >= lo && index < hi);
     this.#soon(done, lo < first ? "compacted" : found);
   }
@@ -96,7 +102,7 @@ export class FakeLogStore implements LogStore {
   }
 
   truncateBefore(before: Index): void {
-    const limit = Math.min(before, this.#snapshot.index + 1);
+    const limit = Math.min(before, this.#snapshotIndex + 1);
     this.#entries = this.#entries.filter(({ index }) => index >= limit);
   }
 
@@ -104,8 +110,12 @@ export class FakeLogStore implements LogStore {
     this.#soon(done, undefined);
   }
 
+  get #snapshotIndex(): Index {
+    return this.#snapshot?.index ?? (0 as Index);
+  }
+
   #confEntries(): readonly Entry[] {
-    const { index: covered } = this.#snapshot;
+    const covered = this.#snapshotIndex;
     return this.#entries.filter(({ kind, index }) => kind === "conf" && index > covered);
   }
 
