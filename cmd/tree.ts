@@ -55,6 +55,11 @@ export const tree = group(
           meta: { name: "cluster", description: "The Raft group behind the cluster" },
           subCommands: {
             status: async () => (await import("./commands/cluster-status.ts")).clusterStatus,
+            members: async () => (await import("./commands/cluster-members.ts")).clusterMembers,
+            init: async () => (await import("./commands/cluster-init.ts")).clusterInit,
+            join: async () => (await import("./commands/cluster-join.ts")).clusterJoin,
+            leave: async () => (await import("./commands/cluster-leave.ts")).clusterLeave,
+            promote: async () => (await import("./commands/cluster-promote.ts")).clusterPromote,
             log: async () => (await import("./commands/cluster-log.ts")).clusterLog,
             repair: async () => (await import("./commands/cluster-repair.ts")).clusterRepair,
             recover: async () => (await import("./commands/cluster-recover.ts")).clusterRecover,

@@ -9,7 +9,8 @@ import { nodeAddressesPath, nodeAddressesText } from "./node-addresses.ts";
 import type { Clock } from "./platform/clock.ts";
 import type { Random } from "./platform/random.ts";
 import type { SnapshotMeta } from "./raft/types.ts";
-import { saveAuthority, saveIdentity } from "./security/certificate-files.ts";
+import { randomText } from "./random-text.ts";
+import { certificateDirectory, saveAuthority, saveIdentity } from "./security/certificate-files.ts";
 import {
   type Authority,
   createAuthority,
@@ -47,8 +48,6 @@ export type NewCluster = {
 type SavedState = { readonly state: ClusterState; readonly term: Term };
 
 const FOUNDING_TERM = 1 as Term;
-
-export const certificateDirectory = (nodeDirectory: string): string => join(nodeDirectory, "certs");
 
 /** Answers the new cluster's id. After a crash there is the whole cluster or nothing. */
 export async function createCluster(plan: NewCluster): Promise<Result<string, NlError>> {
@@ -141,10 +140,4 @@ async function writeNodeCertificates(
 function must<T>(result: Result<T, { readonly kind: string }>): T {
   assert(result.ok, `preparing a new cluster failed: ${JSON.stringify(result)}`);
   return result.value;
-}
-
-const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
-
-function randomText(random: Random, length: number): string {
-  return Array.from({ length }, () => ALPHABET[random.below(ALPHABET.length)] ?? "").join("");
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type NlError, nlError } from "./lib/error-code.ts";
 import { err, ok, type Result } from "./lib/result.ts";
@@ -15,6 +15,13 @@ export const nodeAddressesPath = (nodeDirectory: string): string =>
  */
 export const nodeAddressesText = ({ rpcAddress, httpAddress }: NodeAddresses): string =>
   JSON.stringify({ rpcAddress, httpAddress, check: checkOf({ rpcAddress, httpAddress }) });
+
+/** Takes the place of what was there, at once: a node may move. */
+export function writeNodeAddresses(nodeDirectory: string, addresses: NodeAddresses): void {
+  const path = nodeAddressesPath(nodeDirectory);
+  writeFileSync(`${path}.new`, nodeAddressesText(addresses), { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
 
 export function readNodeAddresses(nodeDirectory: string): Result<NodeAddresses, NlError> {
   const path = nodeAddressesPath(nodeDirectory);

@@ -1,12 +1,14 @@
 import { availableParallelism, freemem, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
 import { credentials } from "@grpc/grpc-js";
-import { createApi } from "./api/api.ts";
+import { type Api, createApi } from "./api/api.ts";
 import { createControlLink } from "./api/control-link.ts";
 import { registerApi } from "./api/grpc/register-api.ts";
+import { listenForJoins } from "./api/http/join-listener.ts";
 import { bunClock, bunRandom, bunTimers } from "./bun-platform.ts";
 import type { NodeConfig } from "./config/node-config.ts";
 import { createExecutor, type Executor } from "./executor/executor.ts";
+import { noTasks } from "./executor/no-tasks.ts";
 import { EXECUTOR_DEFAULTS } from "./executor/settings.ts";
 import { createLeaderDuties } from "./leader/leader-duties.ts";
 import { LEADER_DEFAULTS } from "./leader/settings.ts";
@@ -26,7 +28,11 @@ import { recordedRaft } from "./raft/recorded-raft.ts";
 import type { RecordKeeper } from "./raft/recording.ts";
 import { createReplica } from "./replica/create-replica.ts";
 import type { Replica } from "./replica/replica.ts";
-import type { TlsIdentity } from "./security/certificate-files.ts";
+import {
+  certificateDirectory,
+  loadAuthority,
+  type TlsIdentity,
+} from "./security/certificate-files.ts";
 import { FEATURE_LEVEL } from "./state/feature-level.ts";
 import { specOf } from "./state/spec-of.ts";
 import { LastInputs } from "./storage/last-inputs.ts";
@@ -103,12 +109,14 @@ export async function startNode(parts: NodeParts): Promise<Result<RunningNode, N
   api.start();
   parts.disk.start(() => duties.considerHandOver());
   const link = createControlLink({ api, nodeId: identity.nodeId, clock: platform.clock });
+  const joining = letNodesJoin({ parts, platform, api });
   const executor = startExecutor({ parts, platform, replica, link, warnings });
 
   return ok({
     failed: failed.promise,
     async stop() {
-      executor?.stop();
+      executor.stop();
+      joining.stop();
       parts.disk.stop();
       // Whoever waits here is sent elsewhere before leadership moves.
       api.stop();
@@ -178,6 +186,20 @@ function recordKeepers({ directory, config, version, logger }: NodeParts): Recor
   return [lastInputs, new RecordingFile({ path, maxBytes, version, onFailed })];
 }
 
+type Joining = { readonly parts: NodeParts; readonly platform: Platform; readonly api: Api };
+
+/** Without this port the node serves on: it is only that no other one can join through it. */
+function letNodesJoin({ parts, platform, api }: Joining): { stop(): void } {
+  const { identity, tls, logger, directory } = parts;
+  const listening = listenForJoins(splitAddress(parts.httpAddress), {
+    ...{ api, tls, logger, nodeId: identity.nodeId, clock: platform.clock },
+    loadAuthority: () => loadAuthority(certificateDirectory(directory), platform.clock.now()),
+  });
+  if (listening.ok) return listening.value;
+  logger.log("warn", listening.error.message);
+  return { stop: () => {} };
+}
+
 type Platform = {
   readonly clock: ReturnType<typeof bunClock>;
   readonly timers: ReturnType<typeof bunTimers>;
@@ -230,6 +252,7 @@ function serve({ parts, platform, replica, links, server }: Serving) {
     outputReader: parts.worker ?? NO_OUTPUT,
     platform: { ...platform, logger },
     diskShortage: () => parts.disk.shortage(),
+    caPem: parts.tls.caPem,
     warnings: () => [...diskWarnings(parts, replica), ...warnings],
     onBug,
   });
@@ -280,21 +303,21 @@ type Executing = {
   readonly warnings: string[];
 };
 
-function startExecutor({ parts, platform, replica, link, warnings }: Executing): Executor | null {
+/** A node that only serves registers as well: by that, its address and its level are known. */
+function startExecutor({ parts, platform, replica, link, warnings }: Executing): Executor {
   const { identity, config, logger, worker } = parts;
-  if (worker === null) return null;
   const executor = createExecutor({
     nodeId: identity.nodeId,
     clusterId: identity.clusterId,
     registration: {
       peerId: identity.peerId,
       storeId: identity.storeId,
-      roles: ["server", "worker"],
+      roles: worker === null ? ["server"] : ["server", "worker"],
       rpcAddress: parts.rpcAddress,
       httpAddress: parts.httpAddress,
       cpuMillis: availableParallelism() * 1000,
       memoryBytes: totalmem(),
-      slots: config.slots,
+      slots: worker === null ? 0 : config.slots,
       labels: {},
       featureLevel: FEATURE_LEVEL,
       version: parts.version,
@@ -306,7 +329,10 @@ function startExecutor({ parts, platform, replica, link, warnings }: Executing):
       subscribe: (listener) => replica.listen(listener),
     },
     specOf,
-    taskHost: withWarnings(worker, config.drivers.choice, warnings),
+    taskHost:
+      worker === null
+        ? noTasks((callback) => platform.timers.soon(callback))
+        : withWarnings(worker, config.drivers.choice, warnings),
     controlLink: link,
     ...platform,
     logger,

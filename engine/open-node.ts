@@ -4,7 +4,6 @@ import { bunClock, bunTimers } from "./bun-platform.ts";
 import { type NlError, nlError } from "./lib/error-code.ts";
 import type { NodeId } from "./lib/ids.ts";
 import { err, ok, type Result } from "./lib/result.ts";
-import { certificateDirectory } from "./new-cluster.ts";
 import type { NodeParts } from "./node.ts";
 import { readNodeAddresses } from "./node-addresses.ts";
 import type { FileFinding } from "./offline/examine-node.ts";
@@ -14,6 +13,7 @@ import type { Logger } from "./platform/logger.ts";
 import type { SnapshotMeta } from "./raft/types.ts";
 import {
   type CertificateFileError,
+  certificateDirectory,
   loadNodeIdentity,
   type TlsIdentity,
 } from "./security/certificate-files.ts";

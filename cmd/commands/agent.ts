@@ -8,6 +8,7 @@ import { command } from "../command.ts";
 import type { Invocation } from "../invocation.ts";
 import { DRIVERS } from "../local/driver-names.ts";
 import { ephemeralDirectory } from "../local/ephemeral-directory.ts";
+import { JOIN_ARGS, joinOrMove } from "../local/join-first.ts";
 import { writeProcessFile } from "../local/process-file.ts";
 import { selfCommand } from "../local/self-command.ts";
 import { SNAPSHOT_ARGS, snapshotSettings } from "../local/snapshot-settings.ts";
@@ -20,10 +21,15 @@ import type { World } from "../world.ts";
 export const agent = command({
   name: "agent",
   summary: "One node in the foreground: what systemd runs",
-  examples: ["nl agent --dir /var/lib/nl/n1", "nl agent --ephemeral"],
+  examples: [
+    "nl agent --dir /var/lib/nl/n1",
+    "nl agent --join TOKEN --addr 10.0.0.1:7181 --dir /var/lib/nl/n2 --listen 10.0.0.2:7171",
+    "nl agent --ephemeral",
+  ],
   args: {
     dir: { type: "string", valueHint: "DIR", description: "The node's data directory" },
     ephemeral: { type: "boolean", description: "Keep everything in memory: lost when it stops" },
+    ...JOIN_ARGS,
     roles: { type: "string", valueHint: "LIST", description: "server, or server,worker (default)" },
     driver: { type: "string", valueHint: "NAME", description: `${DRIVERS.join(", ")}` },
     slots: { type: "string", valueHint: "N", description: "Tasks at a time (default 2 a core)" },
@@ -68,6 +74,7 @@ async function runAgent(invocation: Invocation, world: World): Promise<number> {
   const place = given === null ? await ephemeralDirectory(world) : null;
   const directory = given ?? place?.nodeDirectory ?? "";
   try {
+    if (given !== null) await joinOrMove(resolve(given), invocation, world);
     const logger = loggerOf(invocation);
     return await serve({ directory, isEphemeral, servesOnly, config, logger, world });
   } finally {

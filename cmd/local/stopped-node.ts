@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "../../engine/client/grpc-client.ts";
 import { nlError } from "../../engine/lib/error-code.ts";
-import { certificateDirectory } from "../../engine/new-cluster.ts";
 import type { OtherMember } from "../../engine/offline/examine-node.ts";
+import { certificateDirectory } from "../../engine/security/certificate-files.ts";
 import { NlFailure } from "../nl-failure.ts";
 import { livingProcess } from "./process-file.ts";
 

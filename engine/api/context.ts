@@ -4,6 +4,7 @@ import type { LeaderLink } from "../platform/leader-link.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { OutputLink } from "../platform/output-link.ts";
 import type { OutputReader } from "../platform/output-reader.ts";
+import type { Random } from "../platform/random.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { Replica } from "../replica/replica.ts";
 import type { DigestCache } from "./digest-cache.ts";
@@ -25,10 +26,13 @@ export type ApiDeps = {
   readonly platform: {
     readonly clock: Clock;
     readonly timers: Timers;
+    readonly random: Random;
     readonly logger: Logger;
   };
   /** Null while there is room on this node's disk; else one sentence: no new jobs are taken. */
   readonly diskShortage: () => string | null;
+  /** The certificate of the cluster's authority. */
+  readonly caPem: string;
   /** What people should know about this node, one sentence each. */
   readonly warnings: () => readonly string[];
   /** Told of every exception that is nobody's expected failure: the node stops. */

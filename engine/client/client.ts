@@ -1,6 +1,8 @@
 import type {
   ClusterStatus,
+  CreateJoinTokenResponse,
   ListLogResponse,
+  ListMembersResponse,
   SavedPiece,
   TransferLeaderResponse,
 } from "../../proto/gen/nl/v1/cluster.ts";
@@ -24,7 +26,9 @@ import type { Result } from "../lib/result.ts";
 
 export type {
   ClusterStatus,
+  ListMembersResponse,
   LogEntry,
+  Member,
   PeerStatus,
   SavedPiece,
   SavedSnapshot,
@@ -81,6 +85,19 @@ export interface Client {
     readonly startIndex: number;
     readonly limit: number;
   }): Answer<ListLogResponse>;
+
+  listMembers(): Answer<ListMembersResponse>;
+  /** `lifetimeMillis` and `uses` 0: an hour, once. */
+  createJoinToken(request: {
+    readonly lifetimeMillis: number;
+    readonly uses: number;
+  }): Answer<CreateJoinTokenResponse>;
+  revokeJoinToken(tokenId: string): Answer<{ readonly index: number }>;
+  promoteMember(nodeId: string): Answer<{ readonly index: number }>;
+  removeMember(request: {
+    readonly nodeId: string;
+    readonly deadlineMillis: number;
+  }): Answer<{ readonly index: number }>;
 
   watch(request: WatchOptions, onEvent: (event: WatchEvent) => void): Watching;
   close(): void;

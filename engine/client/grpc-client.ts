@@ -96,9 +96,9 @@ async function cancelJob(calls: UnaryCalls, jobId: string): Answer<CancelJobResp
   return ok({ jobId: id, state, index: updatedIndex });
 }
 
-type ClusterCalls = Pick<
+type ClusterCalls = Omit<
   Client,
-  "listNodes" | "drainNode" | "undrainNode" | "getStatus" | "transferLeader" | "listLog"
+  keyof JobCalls | "waitJob" | "readOutput" | "saveSnapshot" | "watch" | "close"
 >;
 
 function clusterCalls(calls: UnaryCalls): ClusterCalls {
@@ -111,6 +111,13 @@ function clusterCalls(calls: UnaryCalls): ClusterCalls {
     transferLeader: (to) =>
       calls.call(ClusterService.transferLeader, { to }, { ...ONCE, tryMillis: TRANSFER_MILLIS }),
     listLog: (request) => calls.call(ClusterService.listLog, request, READ),
+    listMembers: () => calls.call(ClusterService.listMembers, {}, READ),
+    // A token whose answer was lost is of no use to anybody: a second one does no harm.
+    createJoinToken: (request) =>
+      calls.call(ClusterService.createJoinToken, { role: "server", ...request }, WRITE),
+    revokeJoinToken: (tokenId) => calls.call(ClusterService.revokeJoinToken, { tokenId }, WRITE),
+    promoteMember: (nodeId) => calls.call(ClusterService.promoteMember, { nodeId }, WRITE),
+    removeMember: (request) => calls.call(ClusterService.removeMember, request, WRITE),
   };
 }
 

@@ -11,7 +11,8 @@ class MembersCluster extends FakeCluster {
     super(size, () => ({}), voters);
     const { clock, timers, random } = this.world;
     for (const { replica, nodeId } of this.nodes) {
-      const options = { nodeId, replica, clock, timers, random, logger: { log: () => {} } };
+      const platform = { clock, timers, random, logger: { log: () => {} } };
+      const options = { nodeId, replica, ...platform, isDiskLow: () => false };
       createLeaderDuties({ ...options, settings: LEADER_DEFAULTS });
     }
     this.start();

@@ -41,7 +41,11 @@ type Peer = { readonly id: number; readonly match?: number; readonly active?: bo
 function plan(
   members: ConfState,
   nodes: readonly NodeRecord[],
-  more: { readonly peers?: readonly Peer[]; readonly working?: readonly number[] } = {},
+  more: {
+    readonly peers?: readonly Peer[];
+    readonly working?: readonly number[];
+    readonly lastIndex?: number;
+  } = {},
 ): MembersStep {
   const progress = [...members.voters, ...members.learners].map((id) => {
     const peer = more.peers?.find((other) => other.id === id);
@@ -50,7 +54,7 @@ function plan(
   const now: MembersNow = {
     self: 1 as PeerId,
     conf: members,
-    lastIndex: LAST,
+    lastIndex: (more.lastIndex ?? LAST) as Index,
     progress,
     nodes,
     liveAttemptCount: (id) => (more.working?.includes(Number(id.slice(1))) ? 1 : 0),
@@ -88,6 +92,16 @@ describe("the members' next step", () => {
     expect(plan(members, nodes, { peers: [{ id: 4, match: 4_000 }] })).toEqual(
       change(["voter", 4]) as MembersStep,
     );
+  });
+
+  test("never lets vote who has acknowledged nothing, however short the log is (P18)", () => {
+    const nodes = [...three, node(4, "voter")];
+    const peers = [{ id: 4, match: 0 }];
+
+    expect(plan(conf([1, 2, 3], [4]), nodes, { peers, lastIndex: 20 }).kind).toBe("wait");
+    expect(
+      plan(conf([1, 2, 3], [4]), nodes, { peers: [{ id: 4, match: 1 }], lastIndex: 20 }),
+    ).toEqual(change(["voter", 4]) as MembersStep);
   });
 
   test("waits for a joint configuration to end (P15)", () => {

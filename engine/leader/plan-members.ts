@@ -67,7 +67,9 @@ function dueForLeaving({ id: nodeId, peerId: id, liveness }: NodeRecord, now: Me
 
 function isCaughtUp(id: PeerId, now: MembersNow): boolean {
   const progress = now.progress.find((peer) => peer.id === id);
-  return progress?.active === true && now.lastIndex - progress.match <= PROMOTE_LAG_MAX;
+  // Nothing acknowledged yet: it may be about to need a snapshot, however short the log is.
+  if (progress === undefined || !progress.active || progress.match === 0) return false;
+  return now.lastIndex - progress.match <= PROMOTE_LAG_MAX;
 }
 
 /** Of the voters after `changes`, a majority answers now. */

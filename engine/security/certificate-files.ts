@@ -21,6 +21,8 @@ export const CERTIFICATE_FILES = {
   client: { certificate: "client.pem", key: "client-key.pem" },
 } as const;
 
+export const certificateDirectory = (nodeDirectory: string): string => join(nodeDirectory, "certs");
+
 type Holder = keyof typeof CERTIFICATE_FILES;
 
 /** Writes `ca.pem` and `ca-key.pem`. Servers hold the key; workers never get it. */

@@ -14,38 +14,44 @@ const principals: readonly Principal[] = [
 
 /** Columns: node, admin, operator, submitter, viewer. `+` all, `o` own jobs only, `-` none. */
 const EXPECTED = `
-  /nl.v1.Cluster/GetDigest      +----
-  /nl.v1.Cluster/GetStatus      +++++
-  /nl.v1.Cluster/ListLog        -+---
-  /nl.v1.Cluster/SaveSnapshot   -+---
-  /nl.v1.Cluster/TransferLeader -+---
-  /nl.v1.Forward/Call           +----
-  /nl.v1.Jobs/CancelJob         -++o-
-  /nl.v1.Jobs/GetJob            -++++
-  /nl.v1.Jobs/ListJobs          -++++
-  /nl.v1.Jobs/ReadOutput        -++o-
-  /nl.v1.Jobs/SubmitJob         -+++-
-  /nl.v1.Jobs/SubmitJobs        -+++-
-  /nl.v1.Jobs/SubmitStream      -+++-
-  /nl.v1.Jobs/WaitJob           -++++
-  /nl.v1.Nodes/DrainNode        -++--
-  /nl.v1.Nodes/ListNodes        -++++
-  /nl.v1.Nodes/UndrainNode      -++--
-  /nl.v1.Raft/Connect           +----
-  /nl.v1.Raft/SendSnapshot      +----
-  /nl.v1.TaskHost/Hello         -----
-  /nl.v1.TaskHost/ReadOutput    -----
-  /nl.v1.TaskHost/Remove        -----
-  /nl.v1.TaskHost/RenewLease    -----
-  /nl.v1.TaskHost/Shutdown      -----
-  /nl.v1.TaskHost/Start         -----
-  /nl.v1.TaskHost/Stop          -----
-  /nl.v1.TaskHost/WatchTasks    -----
-  /nl.v1.Watch/Watch            -++++
-  /nl.v1.Worker/Heartbeat       +----
-  /nl.v1.Worker/ReadLocalOutput +----
-  /nl.v1.Worker/Register        +----
-  /nl.v1.Worker/Report          +----
+  /nl.v1.Cluster/CreateJoinToken -+---
+  /nl.v1.Cluster/GetDigest       +----
+  /nl.v1.Cluster/GetStatus       +++++
+  /nl.v1.Cluster/Join            +----
+  /nl.v1.Cluster/ListLog         -+---
+  /nl.v1.Cluster/ListMembers     -++++
+  /nl.v1.Cluster/PromoteMember   -+---
+  /nl.v1.Cluster/RemoveMember    -+---
+  /nl.v1.Cluster/RevokeJoinToken -+---
+  /nl.v1.Cluster/SaveSnapshot    -+---
+  /nl.v1.Cluster/TransferLeader  -+---
+  /nl.v1.Forward/Call            +----
+  /nl.v1.Jobs/CancelJob          -++o-
+  /nl.v1.Jobs/GetJob             -++++
+  /nl.v1.Jobs/ListJobs           -++++
+  /nl.v1.Jobs/ReadOutput         -++o-
+  /nl.v1.Jobs/SubmitJob          -+++-
+  /nl.v1.Jobs/SubmitJobs         -+++-
+  /nl.v1.Jobs/SubmitStream       -+++-
+  /nl.v1.Jobs/WaitJob            -++++
+  /nl.v1.Nodes/DrainNode         -++--
+  /nl.v1.Nodes/ListNodes         -++++
+  /nl.v1.Nodes/UndrainNode       -++--
+  /nl.v1.Raft/Connect            +----
+  /nl.v1.Raft/SendSnapshot       +----
+  /nl.v1.TaskHost/Hello          -----
+  /nl.v1.TaskHost/ReadOutput     -----
+  /nl.v1.TaskHost/Remove         -----
+  /nl.v1.TaskHost/RenewLease     -----
+  /nl.v1.TaskHost/Shutdown       -----
+  /nl.v1.TaskHost/Start          -----
+  /nl.v1.TaskHost/Stop           -----
+  /nl.v1.TaskHost/WatchTasks     -----
+  /nl.v1.Watch/Watch             -++++
+  /nl.v1.Worker/Heartbeat        +----
+  /nl.v1.Worker/ReadLocalOutput  +----
+  /nl.v1.Worker/Register         +----
+  /nl.v1.Worker/Report           +----
 `;
 
 describe("roles", () => {

@@ -35,6 +35,13 @@ const GRANTS: Readonly<Record<string, Grants>> = {
   // What only the leader knows, fetched by the other nodes.
   "Cluster.GetDigest": NODES,
   "Cluster.TransferLeader": ADMINS,
+  "Cluster.ListMembers": EVERYONE,
+  "Cluster.CreateJoinToken": ADMINS,
+  "Cluster.RevokeJoinToken": ADMINS,
+  // The listener that nodes join at has checked the token; the leader does it again.
+  "Cluster.Join": NODES,
+  "Cluster.PromoteMember": ADMINS,
+  "Cluster.RemoveMember": ADMINS,
   // Raw entries hold every job's specification.
   "Cluster.ListLog": ADMINS,
   "Cluster.SaveSnapshot": ADMINS,

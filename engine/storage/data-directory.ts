@@ -59,7 +59,13 @@ export function initDataDirectory(
 export const initJoinedDirectory = (
   options: JoinedNode & { readonly directory: string },
 ): Result<void, StorageError> =>
-  attempt(`creating ${options.directory}`, () => writeNode(options, () => null));
+  attempt(`creating ${options.directory}`, () =>
+    writeNode(options, () => {
+      // What it is sent first arrives there.
+      mkdirSync(nodeFiles(options.directory).snapshots, { mode: DIRECTORY_MODE });
+      return null;
+    }),
+  );
 
 /**
  * Renames `staging`, in which a node was prepared, to `directory`, which must not exist or be

@@ -5,8 +5,10 @@ import { WorkerService } from "../../../proto/gen/nl/v1/worker.ts";
 import { readSubmission, readSubmissions } from "../messages/submission.ts";
 import { cancelJob } from "./cancel-job.ts";
 import { getJob, waitJob } from "./get-job.ts";
+import { createJoinToken, join, revokeJoinToken } from "./joining.ts";
 import { listJobs } from "./list-jobs.ts";
 import { listLog } from "./list-log.ts";
+import { listMembers, promoteMember, removeMember } from "./members.ts";
 import { BATCH_BYTES_MAX, type Method, method } from "./method.ts";
 import { drainNode, listNodes, undrainNode } from "./nodes.ts";
 import { getDigest, getStatus } from "./status.ts";
@@ -40,6 +42,12 @@ export const METHODS: ReadonlyMap<string, Method> = new Map(
     method(ClusterService.getDigest, { place: "leader" }, getDigest),
     method(ClusterService.transferLeader, { place: "leader" }, transferLeader),
     method(ClusterService.listLog, { place: "here" }, listLog),
+    method(ClusterService.listMembers, { place: "leader" }, listMembers),
+    method(ClusterService.createJoinToken, { place: "leader" }, createJoinToken),
+    method(ClusterService.revokeJoinToken, { place: "leader" }, revokeJoinToken),
+    method(ClusterService.join, { place: "leader" }, join),
+    method(ClusterService.promoteMember, { place: "leader" }, promoteMember),
+    method(ClusterService.removeMember, { place: "leader" }, removeMember),
     method(WorkerService.heartbeat, { place: "leader" }, heartbeat),
     method(WorkerService.report, { place: "leader", limitBytes: BATCH_BYTES_MAX }, report),
     method(WorkerService.register, { place: "leader" }, register),

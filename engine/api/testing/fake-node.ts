@@ -28,6 +28,7 @@ export class FakeNode {
   constructor(
     options: {
       readonly size?: number;
+      readonly caPem?: string;
       readonly replica?: Partial<ReplicaOptions>;
       /** The node is one that does not lead. */
       readonly follows?: boolean;
@@ -39,7 +40,7 @@ export class FakeNode {
     const follower = this.cluster.nodes.find(({ peerId }) => peerId !== leader.peerId);
     const { replica, nodeId, peerId } = options.follows && follower ? follower : leader;
     this.peerId = peerId;
-    const { clock, timers } = this.cluster.world;
+    const { clock, timers, random } = this.cluster.world;
     const deps: ApiDeps = {
       nodeId,
       version: "test",
@@ -60,7 +61,8 @@ export class FakeNode {
       },
       outputLink: { read: () => none() },
       outputReader: { read: () => none() },
-      platform: { clock, timers, logger: { log: () => {} } },
+      platform: { clock, timers, random, logger: { log: () => {} } },
+      caPem: options.caPem ?? "",
       diskShortage: () => null,
       warnings: () => [],
       onBug: (bug) => {
