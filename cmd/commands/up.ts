@@ -86,7 +86,13 @@ function heading(name: string, count: number, root: string): string {
 function checkSameShape(known: LocalCluster, invocation: Invocation): void {
   const nodes = invocation.text("nodes");
   if (nodes !== null && Number(nodes) !== known.nodes.length) {
-    throw anotherShape(`has ${known.nodes.length} nodes, not ${nodes}`);
+    throw new NlFailure(
+      nlError(
+        "wrong_state",
+        `the cluster here has ${known.nodes.length} nodes, and nl up does not change that`,
+        "grow it as nl cluster join tells; shrink it: nl cluster leave NODE; another: nl up --data DIR",
+      ),
+    );
   }
   const asked = portBase(invocation);
   const first = known.nodes[0]?.rpcPort ?? asked;
