@@ -12,6 +12,7 @@ import type {
   JoinToken,
   NodeRecord,
 } from "./cluster-state.ts";
+import { JobTable } from "./job-table.ts";
 import { ordinalOf, PendingQueue, queueKey, type Waiting } from "./pending-queue.ts";
 import {
   hashAttempt,
@@ -22,6 +23,7 @@ import {
   hashScalars,
 } from "./record-hash.ts";
 import { RecordWalk, type WalkedJob } from "./record-walk.ts";
+import { ShardedMap } from "./sharded-map.ts";
 import { priorityOf } from "./spec-codec.ts";
 import { type InternedSpec, SpecTable } from "./spec-table.ts";
 import { StateHash } from "./state-hash.ts";
@@ -53,14 +55,14 @@ export class StateStore implements ClusterView {
   readonly clusterId: string;
   readonly clusterName: string;
   readonly limits: StateLimits;
-  readonly #jobs = new Map<JobId, StoredJob>();
   readonly #nodes = new Map<NodeId, NodeRecord>();
   readonly #joinTokens = new Map<string, JoinToken>();
   readonly #formerNodes = new Map<NodeId, FormerNode>();
   #nextPeerId = 1 as PeerId;
-  readonly #attempts = new Map<AttemptId, Attempt>();
+  readonly #attempts = new ShardedMap<AttemptId, Attempt>();
   readonly #live = new Map<NodeId, Map<AttemptId, Attempt>>();
   readonly #order = new SubmitOrder();
+  readonly #jobs = new JobTable<StoredJob>(this.#order);
   readonly #queue = new PendingQueue();
   readonly #specs = new SpecTable();
   readonly #words = new Map<string, string>();
