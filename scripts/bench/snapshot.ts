@@ -61,7 +61,8 @@ export async function benchSnapshot(lab: Lab, _options: BenchOptions): Promise<v
   await new Promise<void>((done) => next.stop({ handOver: false }, done));
 }
 
-type Phase = { readonly holds: Float64Array; readonly writes: Float64Array };
+type Holds = { readonly wall: Float64Array; readonly cpu: Float64Array };
+type Phase = { readonly holds: Holds; readonly writes: Float64Array };
 
 /** Steady writes, one at a time, while `wait` lasts. */
 async function underWrites(replica: Replica, wait: () => Promise<void>): Promise<Phase> {
@@ -84,24 +85,36 @@ async function underWrites(replica: Replica, wait: () => Promise<void>): Promise
   return { holds, writes: Float64Array.from(writes).sort() };
 }
 
-/** Looks every turn of the event loop how long the one before it took. */
-function watchLoop(): { readonly end: () => Float64Array } {
-  const holds: number[] = [];
+/**
+ * Looks every turn of the event loop how long the one before it took, in time and in CPU time of
+ * its thread: what other programs take away counts in the former only.
+ */
+function watchLoop(): { readonly end: () => Holds } {
+  const wall: number[] = [];
+  const cpu: number[] = [];
   let isOver = false;
   let last = performance.now();
+  let lastCpu = cpuMillis();
   const look = (): void => {
-    const now = performance.now();
-    holds.push(now - last);
+    const [now, nowCpu] = [performance.now(), cpuMillis()];
+    wall.push(now - last);
+    cpu.push(nowCpu - lastCpu);
     last = now;
+    lastCpu = nowCpu;
     if (!isOver) setTimeout(look, 0);
   };
   look();
   return {
     end: () => {
       isOver = true;
-      return Float64Array.from(holds).sort();
+      return { wall: Float64Array.from(wall).sort(), cpu: Float64Array.from(cpu).sort() };
     },
   };
+}
+
+function cpuMillis(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
 }
 
 async function fill(replica: Replica): Promise<void> {
@@ -196,7 +209,7 @@ async function until(isReached: () => boolean, limitMillis: number): Promise<voi
 function report(found: {
   readonly quiet: Phase;
   readonly walking: Phase;
-  readonly load: Float64Array;
+  readonly load: Holds;
   readonly loadMillis: number;
   readonly made: Readonly<Record<string, LogValue>>;
 }): void {
@@ -205,6 +218,10 @@ function report(found: {
     name,
     ...[0.5, 0.99, 0.999, 1].map((share) => millis(percentile(sorted, share))),
   ];
+  const rows = (name: string, { wall, cpu }: Holds): string[][] => [
+    row(name, wall),
+    row(`${name}, CPU`, cpu),
+  ];
   console.log(`${JOBS} jobs; the snapshot has ${bytes} bytes and took ${tookMillis} ms, its`);
   console.log(
     `longest slice ${longestSliceMillis} ms; the start from it took ${millis(found.loadMillis)} ms`,
@@ -212,9 +229,9 @@ function report(found: {
   console.log(
     table([
       ["ms", "p50", "p99", "p99.9", "max"],
-      row("turn of the loop, no snapshot", found.quiet.holds),
-      row("turn of the loop, snapshot", found.walking.holds),
-      row("turn of the loop, loading", found.load),
+      ...rows("turn of the loop, no snapshot", found.quiet.holds),
+      ...rows("turn of the loop, snapshot", found.walking.holds),
+      ...rows("turn of the loop, loading", found.load),
       row("write, no snapshot", found.quiet.writes),
       row("write, snapshot", found.walking.writes),
     ]),
