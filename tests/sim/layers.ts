@@ -1,10 +1,12 @@
 import { CoreSimulation } from "./core/core-simulation.ts";
 import { NodeSimulation } from "./node/node-simulation.ts";
 import { type CreateWorld, type Limits, NO_LIMITS, type Trace, type World } from "./run.ts";
+import { SqliteSimulation } from "./sqlite/sqlite-simulation.ts";
 
 const LAYERS: Readonly<Record<string, CreateWorld>> = {
   core: (seed, trace, limits) => new CoreSimulation(seed, trace, limits),
   node: (seed, trace, limits) => new NodeSimulation(seed, trace, limits),
+  sqlite: (seed, trace, limits) => new SqliteSimulation(seed, trace, limits),
 };
 
 /** The worlds that `bun run sim` knows. */

@@ -15,6 +15,7 @@ import { noCoverage } from "./coverage.ts";
 import { describeConf, describeMessage } from "./describe-message.ts";
 import type { Fault } from "./fault.ts";
 import { type DiskProfile, SimDisk } from "./world/disk.ts";
+import type { DiskBacking } from "./world/disk-backing.ts";
 import { FOUNDING_CHAIN, type SnapshotChains } from "./world/log-image.ts";
 import { mixInto, SimRandom } from "./world/sim-random.ts";
 import type { VirtualTime } from "./world/virtual-time.ts";
@@ -32,6 +33,7 @@ export class Observer {
   readonly #watched: Watched[] = [];
   readonly #seed: number;
   readonly #disk: DiskProfile;
+  readonly #backingOf: (peer: PeerId) => DiskBacking | null;
   readonly #chains: SnapshotChains;
   readonly #time: VirtualTime;
   readonly #trace: ((line: string) => void) | null;
@@ -46,12 +48,14 @@ export class Observer {
     readonly nodeCount: number;
     readonly disk: DiskProfile;
     readonly founding: SnapshotMeta;
+    readonly backingOf?: (peer: PeerId) => DiskBacking | null;
     readonly trace: ((line: string) => void) | null;
   }) {
     this.#time = options.time;
     this.#trace = options.trace;
     this.#seed = options.seed;
     this.#disk = options.disk;
+    this.#backingOf = options.backingOf ?? (() => null);
     this.#chains = new Map([[options.founding.id, FOUNDING_CHAIN]]);
     this.members = this.#watched;
     for (let i = 0; i < options.nodeCount; i++) this.enlist(options.founding);
@@ -265,6 +269,7 @@ export class Observer {
       profile: this.#disk,
       founding,
       chains: this.#chains,
+      backing: founding === null ? null : this.#backingOf(peer),
       listener: {
         onWrite: (job) => this.#call.onWrite(this.#of(peer), job),
         onDurable: () => this.#call.onDurable(this.#of(peer)),

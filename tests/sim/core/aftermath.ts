@@ -7,7 +7,7 @@ import type { SimRandom } from "../world/sim-random.ts";
 import type { CoreDriver } from "./core-driver.ts";
 
 const STEP_MILLIS = 200;
-const FLAPS = 10;
+const FLAPS = 6;
 const FLAP_MILLIS = [50, 600] as const;
 /** Terms that may begin while a quorum is healthy and connected. */
 const NEW_TERMS_MAX = 0;

@@ -13,6 +13,9 @@ export const CORE_MENU: readonly Fault[] = [
   ...(["die-in-restore", "transfer", "transfer-and-crash", "campaign-all", "rolling"] as const),
 ];
 
+/** What only the model of a disk can suffer, not a real store. */
+export const MODEL_FAULTS: readonly Fault[] = ["damage", "damage-minority", "wipe"];
+
 const ROLLING_MILLIS = 400;
 
 /** What can go wrong with a Raft core beyond its process, network and disk. */

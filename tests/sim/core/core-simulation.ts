@@ -1,6 +1,7 @@
 import { assert } from "../../../engine/lib/assert.ts";
 import type { Index, PeerId } from "../../../engine/lib/ids.ts";
 import { EMPTY_CONF } from "../../../engine/raft/conf.ts";
+import { digestOf } from "../../../engine/storage/snapshot-bytes.ts";
 import { type Member, must } from "../checker.ts";
 import { mustBeLinearizable } from "../checkers/linearizable.ts";
 import { raftCheckers } from "../checkers.ts";
@@ -9,6 +10,7 @@ import { foundingOf } from "../founding.ts";
 import { Nemesis } from "../nemesis.ts";
 import { Observer } from "../observer.ts";
 import type { Limits, RunReport, Trace, World } from "../run.ts";
+import type { SqliteDirectories } from "../sqlite/sqlite-backing.ts";
 import { SimNetwork } from "../world/network.ts";
 import type { SimProcess } from "../world/sim-process.ts";
 import { SimRandom } from "../world/sim-random.ts";
@@ -16,7 +18,7 @@ import { VirtualTime } from "../world/virtual-time.ts";
 import { Aftermath } from "./aftermath.ts";
 import { CoreClients, PROBE_CLIENT } from "./core-clients.ts";
 import { CoreDriver, ELECTION_TICKS } from "./core-driver.ts";
-import { CORE_MENU, CoreFaults } from "./core-faults.ts";
+import { CORE_MENU, CoreFaults, MODEL_FAULTS } from "./core-faults.ts";
 import { CoreOperator } from "./core-operator.ts";
 import { type CoreProfile, coreProfile } from "./core-profile.ts";
 import { CHUNK_BYTES, SnapshotShelf } from "./core-snapshots.ts";
@@ -31,11 +33,13 @@ const ELECTIONS_MAX = 10;
 /** A small window on a slow network may need this long to repair a whole log. */
 const CALM_MILLIS_MAX = 40_000;
 const STEP_MILLIS = 200;
-const FOUNDING_FILE = { bytes: CHUNK_BYTES, sha256: "" };
+const FOUNDING_BYTES = new Uint8Array(CHUNK_BYTES);
+const FOUNDING_FILE = { bytes: CHUNK_BYTES, sha256: digestOf(FOUNDING_BYTES).sha256() };
 
 /** The Raft core alone, on a bad disk and a bad network, with processes that die. */
 export class CoreSimulation implements World {
   readonly #seed: number;
+  readonly #directories: SqliteDirectories | null;
   readonly #time = new VirtualTime();
   readonly #profile: CoreProfile;
   readonly observer: Observer;
@@ -50,9 +54,20 @@ export class CoreSimulation implements World {
   readonly #shelves = new Map<string, SnapshotShelf>();
   readonly #ticks: SimRandom;
 
-  constructor(seed: number, trace: Trace, limits: Limits) {
+  /** With `directories`, every log is on the real store. */
+  constructor(
+    seed: number,
+    trace: Trace,
+    limits: Limits & { readonly directories?: SqliteDirectories },
+  ) {
     this.#seed = seed;
-    this.#profile = coreProfile(new SimRandom(seed, "profile"));
+    this.#directories = limits.directories ?? null;
+    const profile = coreProfile(new SimRandom(seed, "profile"));
+    // A directory of the real store begins with a founding snapshot, and is as whole as it is.
+    this.#profile = this.#directories === null ? profile : { ...profile, changeMillisMax: null };
+    const menu = CORE_MENU.filter((fault) => {
+      return this.#directories === null || !MODEL_FAULTS.includes(fault);
+    });
     this.#ticks = new SimRandom(seed, "ticks");
     this.#faultyMillis = Math.min(FAULTY_MILLIS, limits.untilMillis ?? FAULTY_MILLIS);
     this.observer = this.#observe(trace);
@@ -89,7 +104,7 @@ export class CoreSimulation implements World {
       operator: this.#operator,
     });
     this.#nemesis = new Nemesis({
-      ...{ cluster: this.#cluster, random, menu: CORE_MENU, limits },
+      ...{ cluster: this.#cluster, random, menu, limits },
       menuShare: 0.4,
       firstFaultMillis: [50, 1_500],
       pauseMillisMax: 1_500,
@@ -153,7 +168,9 @@ export class CoreSimulation implements World {
   #observe(trace: Trace): Observer {
     const { founderCount, disk, tickMillis, tickDrift } = this.#profile;
     const founding = foundingOf(founderCount, FOUNDING_FILE);
+    const file = { meta: founding, bytes: FOUNDING_BYTES };
     const observer = new Observer({
+      backingOf: (peer) => this.#directories?.open(peer, file, () => this.#time.now) ?? null,
       ...{ seed: this.#seed, time: this.#time, nodeCount: founderCount, disk, founding, trace },
     });
     const timing = {

@@ -3,6 +3,7 @@ import { err, ok } from "../../../engine/lib/result.ts";
 import type { Done } from "../../../engine/platform/completion.ts";
 import type { LogStore, StorageError } from "../../../engine/platform/log-store.ts";
 import type { Boot, Entry, PersistJob, SnapshotMeta } from "../../../engine/raft/types.ts";
+import { type DiskBacking, type DiskOp, mustAgree } from "./disk-backing.ts";
 import { type ChainedJob, LogImage, type SnapshotChains } from "./log-image.ts";
 import type { SimProcess } from "./sim-process.ts";
 import type { SimRandom } from "./sim-random.ts";
@@ -25,12 +26,7 @@ export type DiskListener = {
   readonly count: (what: "snapshots" | "truncations" | "abas" | "repaired") => void;
 };
 
-/** What the disk does in order: a job of Raft, or the name of a snapshot that this node made. */
-type Op =
-  | { readonly kind: "job"; readonly job: ChainedJob }
-  | { readonly kind: "record"; readonly snapshot: SnapshotMeta };
-
-type Waiting = { readonly op: Op; readonly done: Done<void, StorageError> };
+type Waiting = { readonly op: DiskOp; readonly done: Done<void, StorageError> };
 
 /** How long a truncation waits: it is lazy. */
 const TRUNCATE_MILLIS_MAX = 400;
@@ -50,12 +46,13 @@ export class SimDisk {
   readonly #time: VirtualTime;
   readonly #random: SimRandom;
   readonly #chains: SnapshotChains;
+  readonly #backing: DiskBacking | null;
   #profile: DiskProfile;
   readonly #listener: DiskListener;
   #waiting: Waiting[] = [];
   #syncing: Waiting[] = [];
   /** Reported done without an fsync, as their job allowed: the next fsync takes them along. */
-  #lazy: Op[] = [];
+  #lazy: DiskOp[] = [];
   /** How the next fsync ends, once. */
   #failure: StorageError["kind"] | null = null;
   #life = 0;
@@ -68,9 +65,12 @@ export class SimDisk {
     /** Null: the empty disk of a node that is to join. */
     readonly founding: SnapshotMeta | null;
     readonly chains: SnapshotChains;
+    /** Null: what is durable is known to the image alone. */
+    readonly backing: DiskBacking | null;
     readonly listener: DiskListener;
   }) {
     this.#chains = options.chains;
+    this.#backing = options.backing;
     this.#time = options.time;
     this.#random = options.random;
     this.#profile = options.profile;
@@ -94,6 +94,8 @@ export class SimDisk {
     this.#waiting = [];
     const kept = this.#random.below(open.length + 1);
     for (const op of open.slice(0, kept)) perform(this.durable, op);
+    this.#backing?.perform(open.slice(0, kept));
+    this.#backing?.crash();
     if (kept < open.length) this.tornCount += 1;
     this.written.copyFrom(this.durable);
     this.#listener.onDurable();
@@ -130,7 +132,19 @@ export class SimDisk {
 
   /** For `SimLogStore` only. */
   bootImage(): Boot {
-    return this.durable.boot(this.#random.below(TAIL_ENTRIES_MAX), this.isDamaged);
+    const known = this.durable.boot(this.#random.below(TAIL_ENTRIES_MAX), this.isDamaged);
+    const real = this.#backing?.boot() ?? null;
+    if (real === null) return known;
+    mustAgree(real, known);
+    this.durable.hardState = real.hardState;
+    this.written.hardState = real.hardState;
+    return real;
+  }
+
+  /** For `SimLogStore` only: null = the image is to be read, or has what is not durable yet. */
+  readReal(lo: Index, hi: Index, maxBytes: number): readonly Entry[] | "compacted" | null {
+    if (this.#backing === null || lo > this.durable.lastIndex) return null;
+    return this.#backing.entries(lo, hi, maxBytes);
   }
 
   /** For `SimLogStore` only. */
@@ -162,6 +176,7 @@ export class SimDisk {
     this.#time.after(this.#random.between(0, TRUNCATE_MILLIS_MAX), () => {
       if (life !== this.#life) return;
       this.durable.truncateBefore(index);
+      this.#backing?.truncateBefore(index);
       this.written.truncateBefore(index);
       this.#listener.count("truncations");
     });
@@ -206,6 +221,7 @@ export class SimDisk {
     this.#lazy.push(...synced.map(({ op }) => op));
     if (this.#lazy.some(mustSync)) {
       for (const op of this.#lazy) perform(this.durable, op);
+      this.#backing?.perform(this.#lazy);
       this.#lazy = [];
       this.#noticeRepair();
       this.#listener.onDurable();
@@ -243,9 +259,9 @@ export class SimDisk {
 /** Small, so that the core often has to fetch what it applies or sends. */
 const TAIL_ENTRIES_MAX = 48;
 
-const mustSync = (op: Op): boolean => op.kind === "record" || op.job.fsync;
+const mustSync = (op: DiskOp): boolean => op.kind === "record" || op.job.fsync;
 
-function perform(image: LogImage, op: Op): void {
+function perform(image: LogImage, op: DiskOp): void {
   if (op.kind === "job") image.apply(op.job);
   else image.record(op.snapshot);
 }
@@ -275,6 +291,11 @@ export class SimLogStore implements LogStore {
     done: Done<readonly Entry[] | "compacted", StorageError>,
   ): void {
     this.#process.after(this.#disk.readDelayMillis(), () => {
+      const real = this.#disk.readReal(lo, hi, maxBytes);
+      if (real !== null) {
+        done(ok(real));
+        return;
+      }
       const { written } = this.#disk;
       if (lo < written.firstIndex) {
         done(ok("compacted"));
