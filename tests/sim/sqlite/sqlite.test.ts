@@ -6,7 +6,7 @@ import { runBatch, seedsFrom, total } from "../run.ts";
 import { mustAgree } from "../world/disk-backing.ts";
 import { LogImage } from "../world/log-image.ts";
 
-const SEEDS = 4;
+const SEEDS = 3;
 
 /** Virtual time is quick; a real disk is not. */
 setDefaultTimeout(120_000);
