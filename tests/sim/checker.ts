@@ -48,6 +48,8 @@ export type Checker = {
   readonly onStateHash?: (member: Member, index: Index, hash: string) => void;
   /** Once for every change, in the order of the log. */
   readonly onJobState?: (jobId: JobId, state: JobState) => void;
+  /** The cluster's feature level has risen; `understood`: what each node has recorded. */
+  readonly onLevelRaised?: (level: number, understood: readonly number[]) => void;
   readonly onTaskStarted?: (task: TaskEvent) => void;
   readonly onTaskEnded?: (task: TaskEvent) => void;
   /** A client was told that what it proposed is committed at `index`. */

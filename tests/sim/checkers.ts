@@ -10,6 +10,7 @@ import { confOneAtATime } from "./checkers/conf-one-at-a-time.ts";
 import { deposedLeadersYield } from "./checkers/deposed-leaders-yield.ts";
 import { durableBeforeSent } from "./checkers/durable-before-sent.ts";
 import { electionSafety } from "./checkers/election-safety.ts";
+import { featureLevels } from "./checkers/feature-levels.ts";
 import { freshReads } from "./checkers/fresh-reads.ts";
 import { leaderAppendOnly } from "./checkers/leader-append-only.ts";
 import { leaderCompleteness } from "./checkers/leader-completeness.ts";
@@ -52,4 +53,5 @@ export const jobCheckers = (): readonly Checker[] => [
   attemptsStartOnce(),
   attemptsDoNotOverlap(),
   resultsFinal(),
+  featureLevels(),
 ];

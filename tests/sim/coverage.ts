@@ -38,6 +38,7 @@ export type Coverage = {
   abas: number;
   reopenedSessions: number;
   disturbances: number;
+  refusedRaises: number;
   stallStepDowns: number;
   quorumStepDowns: number;
   duplicateCommands: number;
@@ -84,6 +85,7 @@ export const noCoverage = (): Coverage => ({
   abas: 0,
   reopenedSessions: 0,
   disturbances: 0,
+  refusedRaises: 0,
   stallStepDowns: 0,
   quorumStepDowns: 0,
   duplicateCommands: 0,

@@ -229,9 +229,14 @@ export class Observer {
       case "node-removed":
         this.say(() => `node ${fact.nodeId} removed`);
         return;
+      case "feature-level-raised":
+        this.#call.onLevelRaised(
+          fact.featureLevel,
+          [...view.nodes.values()].map(({ featureLevel }) => featureLevel),
+        );
+        return;
       case "members-changed":
       case "join-token-changed":
-      case "feature-level-raised":
       case "stale-ignored":
         return;
     }
@@ -306,6 +311,7 @@ function callsOf(checkers: readonly Checker[]) {
     onRestored: broadcast(checkers, "onRestored"),
     onStateHash: broadcast(checkers, "onStateHash"),
     onJobState: broadcast(checkers, "onJobState"),
+    onLevelRaised: broadcast(checkers, "onLevelRaised"),
     onTaskStarted: broadcast(checkers, "onTaskStarted"),
     onTaskEnded: broadcast(checkers, "onTaskEnded"),
     onAcked: broadcast(checkers, "onAcked"),

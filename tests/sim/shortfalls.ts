@@ -45,6 +45,7 @@ const MINIMA: Readonly<Record<string, Minima>> = {
       snapshots: 200,
       restores: 20,
       diskFailures: 10,
+      refusedRaises: 30,
     },
   },
 };

@@ -17,6 +17,8 @@ type Theme = {
 export type NodeProfile = Pick<CoreProfile, "disk" | "network"> & {
   readonly snapshots: SnapshotPolicy;
   readonly theme: Theme;
+  /** Versions are mixed: all but one node come back as newer ones. */
+  readonly isUpgraded: boolean;
   readonly nodeCount: number;
   readonly tickMillis: number;
   readonly jobCount: number;
@@ -72,6 +74,7 @@ export function nodeProfile(random: SimRandom): NodeProfile {
       keepEntries: random.pick([0, 5, 5, 50]),
       recordsPerSlice: 4,
     },
+    isUpgraded: random.chance(0.3),
     jobCount: 28 + random.below(12),
     faultPauseMillisMax: random.pick([700, 1_200, 2_000]),
   };

@@ -4,6 +4,7 @@ import type { Logger } from "../../../engine/platform/logger.ts";
 import { FakeSnapshotNetwork } from "../../../engine/replica/testing/fake-snapshot-network.ts";
 import type { ClusterView } from "../../../engine/state/cluster-state.ts";
 import type { Fact } from "../../../engine/state/fact.ts";
+import { FEATURE_LEVEL_FIRST } from "../../../engine/state/feature-level.ts";
 import { type Member, must } from "../checker.ts";
 import { jobCheckers, raftCheckers } from "../checkers.ts";
 import { SimCluster } from "../cluster.ts";
@@ -27,6 +28,7 @@ const CALM_MILLIS_MIN = 2_000;
 /** By then every job must be over and every node must know it. */
 const CALM_MILLIS_MAX = 25_000;
 const STEP_MILLIS = 250;
+const RAISE_MILLIS = 700;
 
 /** Whole nodes with real parts, on machines with tasks, under clients and a nemesis. */
 export class NodeSimulation implements World {
@@ -96,6 +98,7 @@ export class NodeSimulation implements World {
     const jobs = { ...this.#profile.theme.jobs, count: this.#profile.jobCount };
     this.#workload.start({ jobs, withinMillis: FAULTY_MILLIS - 1_000 });
     this.#nemesis.start();
+    if (this.#profile.isUpgraded) this.#raiseLater();
     this.#time.runUntil(this.#faultyMillis);
     this.#nemesis.stop();
     this.#calm();
@@ -155,6 +158,7 @@ export class NodeSimulation implements World {
       nodeId,
       peerId,
       tickMillis: this.#profile.tickMillis,
+      featureLevel: this.#levelOf(peerId, life),
       clock: machine.clock,
       timers: process,
       random: new SimRandom(this.#seed, `node ${peerId} life ${life}`),
@@ -169,6 +173,29 @@ export class NodeSimulation implements World {
       onFacts: (facts, view) => this.#onFacts(peerId, facts, view),
       onRestored: (view) => this.#onRestored(member, view),
       onHalted: () => this.#onHalted(peerId),
+    });
+  }
+
+  /** In a rolling upgrade whoever starts again says that it is of the next version; n1 never is. */
+  #levelOf(peer: PeerId, life: number): number {
+    const isNext = this.#profile.isUpgraded && peer > 1 && life > 1;
+    return FEATURE_LEVEL_FIRST + (isNext ? 1 : 0);
+  }
+
+  /** Somebody who would like the next level, which not everybody understands. */
+  #raiseLater(): void {
+    this.#time.after(RAISE_MILLIS, () => {
+      const body = { kind: "raise-feature-level", featureLevel: FEATURE_LEVEL_FIRST + 1 } as const;
+      const leader = this.#cluster.leader();
+      if (leader !== null) {
+        this.#cluster.within(leader, ({ replica }) => {
+          replica.propose({ principal: "user/sim:admin", body }, (applied) => {
+            const isRefused = applied.ok && applied.value.outcomes[0]?.kind === "refused";
+            if (isRefused) this.observer.coverage.refusedRaises += 1;
+          });
+        });
+      }
+      this.#raiseLater();
     });
   }
 

@@ -17,7 +17,6 @@ import type { Replica, SnapshotPolicy } from "../../../engine/replica/replica.ts
 import type { FakeSnapshotNetwork } from "../../../engine/replica/testing/fake-snapshot-network.ts";
 import type { ClusterView } from "../../../engine/state/cluster-state.ts";
 import type { Fact } from "../../../engine/state/fact.ts";
-import { FEATURE_LEVEL_FIRST } from "../../../engine/state/feature-level.ts";
 import { specOf } from "../../../engine/state/spec-of.ts";
 import { MemorySnapshots, type SnapshotMemory } from "../../../engine/storage/memory-snapshots.ts";
 import type { Driver } from "../cluster.ts";
@@ -29,6 +28,8 @@ export type SimNodeOptions = {
   readonly nodeId: NodeId;
   readonly peerId: PeerId;
   readonly tickMillis: number;
+  /** Of the nl that this life runs. */
+  readonly featureLevel: number;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
@@ -107,7 +108,7 @@ function executorOf(options: SimNodeOptions, replica: Replica): Executor {
       memoryBytes: 8 * 2 ** 30,
       slots: 6,
       labels: {},
-      featureLevel: FEATURE_LEVEL_FIRST,
+      featureLevel: options.featureLevel,
       version: "sim",
     },
     feed: {
