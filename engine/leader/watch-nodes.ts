@@ -1,4 +1,4 @@
-import type { NodeId } from "../lib/ids.ts";
+import type { Index, NodeId } from "../lib/ids.ts";
 import type { Heartbeat } from "../platform/control-link.ts";
 import type { Leadership } from "./leadership.ts";
 
@@ -12,7 +12,8 @@ export class WatchNodes {
   readonly #leadership: Leadership;
   readonly #onChange: () => void;
   readonly #heard = new Map<NodeId, Heard>();
-  readonly #lostProposed = new Set<NodeId>();
+  /** Until which index is applied `lost` may still come; null = not known yet. */
+  readonly #lostProposed = new Map<NodeId, Index | null>();
   #suspects: ReadonlySet<NodeId> = new Set();
   #lookedAtMillis: number;
 
@@ -42,7 +43,10 @@ export class WatchNodes {
 
   /** From the proposal of `lost` until it is applied, the node must not be answered. */
   isBeingLost(nodeId: NodeId): boolean {
-    return this.#lostProposed.has(nodeId);
+    const settledAt = this.#lostProposed.get(nodeId);
+    if (settledAt === undefined) return false;
+    const { appliedIndex } = this.#leadership.options.replica.view;
+    return settledAt === null || appliedIndex < settledAt;
   }
 
   /** Milliseconds since each node was heard, and what it said. */
@@ -96,14 +100,15 @@ export class WatchNodes {
   }
 
   #proposeLost(nodeId: NodeId): void {
-    if (this.#lostProposed.has(nodeId)) return;
-    this.#lostProposed.add(nodeId);
+    if (this.isBeingLost(nodeId)) return;
+    this.#lostProposed.set(nodeId, null);
     this.#leadership.options.logger.log("warn", "a node is silent: marking it lost", { nodeId });
     this.#leadership.propose({ kind: "mark-node", nodeId, liveness: "lost" }, (proposed) => {
-      // Indefinite: it may still be applied, so the node stays unanswered until it is, or until
-      // this leadership ends.
+      // Indefinite: it may still be applied, so the node stays unanswered until this leader has
+      // applied all that it had in its log by now. The node may be alive again by then.
       const isSettled = proposed.ok || proposed.error.kind !== "indefinite";
       if (isSettled) this.#lostProposed.delete(nodeId);
+      else this.#lostProposed.set(nodeId, this.#leadership.options.replica.status().raft.lastIndex);
     });
   }
 
