@@ -38,6 +38,7 @@ export type Coverage = {
   abas: number;
   reopenedSessions: number;
   disturbances: number;
+  stranded: number;
   refusedRaises: number;
   stallStepDowns: number;
   quorumStepDowns: number;
@@ -85,6 +86,7 @@ export const noCoverage = (): Coverage => ({
   abas: 0,
   reopenedSessions: 0,
   disturbances: 0,
+  stranded: 0,
   refusedRaises: 0,
   stallStepDowns: 0,
   quorumStepDowns: 0,

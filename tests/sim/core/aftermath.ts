@@ -46,6 +46,8 @@ export class Aftermath {
     if (status === null || status === undefined) return "the leader is not there";
     const { term, commit, conf } = status;
     if (leader.disk.written.termAt(commit) !== term) return `nothing of term ${term} is committed`;
+    const newer = members.find((each) => (each.status?.term ?? 0) > term);
+    if (newer !== undefined) return `${newer.nodeId} knows a later term than ${term}`;
     if (isJoint(conf)) return "the configuration is joint";
     const lost = this.#membersOf(status).find(({ isLost }) => isLost);
     if (lost !== undefined) return `${lost.nodeId}, which lost its disk, is still a member`;

@@ -85,7 +85,7 @@ export class CoreDriver {
   }
 
   get waiting(): number {
-    return this.#waiters.count;
+    return this.#waiters.countDue(this.#state?.index ?? (0 as Index));
   }
 
   /** Calls back once its fate is known here; never when this process dies first. */

@@ -60,6 +60,17 @@ export class CoreOperator {
     });
   }
 
+  /** False: disks were lost while a change was under way, and too few voters are well. */
+  get hasQuorum(): boolean {
+    const { members } = this.#cluster.observer;
+    return this.#configurations().every((conf) => {
+      return [conf.voters, conf.votersOutgoing].every((half) => {
+        const unwell = half.filter((id) => isUnwell(members, id));
+        return half.length === 0 || unwell.length * 2 < half.length;
+      });
+    });
+  }
+
   /** In a configuration that is active somewhere, or may become so. */
   isMember(peer: PeerId): boolean {
     return this.#configurations().some((conf) => allMembers(conf).includes(peer));

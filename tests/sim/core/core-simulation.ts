@@ -130,13 +130,18 @@ export class CoreSimulation implements World {
     this.#faults.calm();
     this.#operator.calm();
     if (this.#profile.isSilentAtEnd) this.#clients.fallSilent();
+    if (this.#operator.hasQuorum) this.#settleDown();
+    else this.observer.coverage.stranded += 1;
+    const { coverage, hash } = this.observer;
+    coverage.undecided += mustBeLinearizable(this.#clients.history);
+    return { seed: this.#seed, hash, millis: this.#time.now, coverage };
+  }
+
+  #settleDown(): void {
     this.#comeRight();
     if (this.#profile.isDisturbedAtEnd) this.#aftermath.mustNotDisrupt();
     this.#serve();
     this.#aftermath.mustComeToRest();
-    const { coverage, hash } = this.observer;
-    coverage.undecided += mustBeLinearizable(this.#clients.history);
-    return { seed: this.#seed, hash, millis: this.#time.now, coverage };
   }
 
   #comeRight(): void {

@@ -25,8 +25,10 @@ export class CoreWaiters {
   readonly #asked = new Map<number, Reader>();
   #confirmed: { readonly index: Index; readonly reader: Reader }[] = [];
 
-  get count(): number {
-    return this.#waiters.length + this.#confirmed.length;
+  /** Who could have been answered by now; an entry that was cut off may have no successor yet. */
+  countDue(applied: Index): number {
+    const due = this.#waiters.filter(({ index }) => index <= applied);
+    return due.length + this.#confirmed.length;
   }
 
   add(waiter: Waiter): void {
