@@ -20,7 +20,7 @@ export type CoreProfile = {
   readonly learnerPromoteLag: number;
   /** How long the operator waits between two changes of membership; null = none are made. */
   readonly changeMillisMax: number | null;
-  /** Whether a removed member is turned away at the door, as in production. */
+  /** Whether a removed member is turned away at the door: never, as its log may be needed yet. */
   readonly refusesRemoved: boolean;
   /** That a node makes a snapshot after a batch. */
   readonly snapshotChance: number;
@@ -46,7 +46,7 @@ export function coreProfile(random: SimRandom): CoreProfile {
     maxApplyEntries: random.pick([4, 1024]),
     learnerPromoteLag: random.pick([10, 1024]),
     changeMillisMax: random.pick([null, 400, 800, 800, 2_000]),
-    refusesRemoved: random.chance(0.5),
+    refusesRemoved: random.chance(0),
     snapshotChance: random.pick([0, 0.02, 0.1, 0.1, 0.3]),
     keptEntriesMax: random.pick([1, 1, 10, 100]),
     disk: diskProfile(random),

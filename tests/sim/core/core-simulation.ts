@@ -233,4 +233,4 @@ export class CoreSimulation implements World {
 
 /** What may be on its way while the workload goes on. */
 const LAG_MAX = 64;
-const SERVE_MILLIS_MAX = 10_000;
+const SERVE_MILLIS_MAX = 20_000;
