@@ -11,7 +11,7 @@ const FLAPS = 6;
 const FLAP_MILLIS = [50, 600] as const;
 /** Terms that may begin while a quorum is healthy and connected. */
 const NEW_TERMS_MAX = 0;
-const REST_MILLIS_MAX = 20_000;
+const REST_MILLIS_MAX = 90_000;
 
 /** What must hold once the faults are over. (Properties 17, 19 and 20) */
 export class Aftermath {
