@@ -3,6 +3,7 @@ import { reportJobRates } from "./bench/job-rate.ts";
 import { Lab } from "./bench/lab.ts";
 import { runLoadProgram } from "./bench/load-program.ts";
 import { parseOptions } from "./bench/options.ts";
+import { benchSlowDisk } from "./bench/slow-disk.ts";
 import { benchSnapshot } from "./bench/snapshot.ts";
 import { benchSoak } from "./bench/soak.ts";
 import { benchUp } from "./bench/startup.ts";
@@ -10,7 +11,7 @@ import { benchSubmit } from "./bench/submit.ts";
 
 /** `bun run bench submit`, `bun run bench up`, …: see scripts/bench/README.md. */
 
-const USAGE = `usage: bun run bench submit|up|jobs|snapshot|failover|soak [options]
+const USAGE = `usage: bun run bench submit|up|jobs|snapshot|failover|soak|slow-disk [options]
 options: --rounds N --seconds S --only TEXT --no-etcd --distinct --binary PATH
          --profile DIR --data DIR --kills N --minutes N --jobs N`;
 
@@ -21,6 +22,7 @@ const BENCHES = new Map([
   ["snapshot", benchSnapshot],
   ["failover", benchFailover],
   ["soak", benchSoak],
+  ["slow-disk", benchSlowDisk],
 ]);
 
 const [what = "", ...words] = process.argv.slice(2);

@@ -26,6 +26,8 @@ export type NlOptions = {
   readonly profileDirectory: string | null;
   /** A module that every node loads first. */
   readonly preload?: string;
+  /** A program that every node is started by, and replaced by it. */
+  readonly under?: readonly string[];
 };
 
 /** Three fresh nodes that only serve: submitted jobs stay pending, as etcd's puts just stay. */
@@ -50,7 +52,10 @@ export function startNode(
 ): Started {
   const id = NODES[at] ?? "";
   const directory = nodeDirectory(join(lab.directory, name), id);
-  return lab.start(`${name}-${id}`, agentCommand(directory, options));
+  return lab.start(`${name}-${id}`, [
+    ...(options.under ?? []),
+    ...agentCommand(directory, options),
+  ]);
 }
 
 /** What one node says about the cluster; null while it does not answer. */
