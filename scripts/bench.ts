@@ -4,6 +4,7 @@ import { Lab } from "./bench/lab.ts";
 import { runLoadProgram } from "./bench/load-program.ts";
 import { parseOptions } from "./bench/options.ts";
 import { benchSlowDisk } from "./bench/slow-disk.ts";
+import { benchRaft } from "./bench/raft.ts";
 import { benchSnapshot } from "./bench/snapshot.ts";
 import { benchSoak } from "./bench/soak.ts";
 import { benchUp } from "./bench/startup.ts";
@@ -11,12 +12,13 @@ import { benchSubmit } from "./bench/submit.ts";
 
 /** `bun run bench submit`, `bun run bench up`, …: see scripts/bench/README.md. */
 
-const USAGE = `usage: bun run bench submit|up|jobs|snapshot|failover|soak|slow-disk [options]
+const USAGE = `usage: bun run bench submit|raft|up|jobs|snapshot|failover|soak|slow-disk [options]
 options: --rounds N --seconds S --only TEXT --no-etcd --distinct --binary PATH
          --profile DIR --data DIR --kills N --minutes N --jobs N`;
 
 const BENCHES = new Map([
   ["submit", benchSubmit],
+  ["raft", benchRaft],
   ["jobs", reportJobRates],
   ["up", benchUp],
   ["snapshot", benchSnapshot],

@@ -1,18 +1,9 @@
 import { join } from "node:path";
-import { bunClock, bunRandom, bunTimers } from "../../engine/bun-platform.ts";
-import { mintJobId, type NodeId, type PeerId, type UnixMillis } from "../../engine/lib/ids.ts";
-import { SPEC_DEFAULTS } from "../../engine/lib/job-spec.ts";
-import { newNodes } from "../../engine/new-cluster.ts";
 import type { LogValue } from "../../engine/platform/logger.ts";
-import { createReplica } from "../../engine/replica/create-replica.ts";
 import type { Replica } from "../../engine/replica/replica.ts";
-import type { CommandBody } from "../../engine/state/command.ts";
-import { encodeSpec } from "../../engine/state/spec-codec.ts";
-import { initDataDirectory } from "../../engine/storage/data-directory.ts";
-import { SnapshotFiles } from "../../engine/storage/snapshot-files.ts";
-import { WorkerLogStore } from "../../engine/storage/worker-log-store.ts";
 import type { Lab } from "./lab.ts";
 import type { BenchOptions } from "./options.ts";
+import { found, mintId, open, propose, specOf, start, until } from "./single-replica.ts";
 import { millis, percentile, table } from "./statistics.ts";
 
 /**
@@ -26,10 +17,6 @@ const ENTRIES_AT_ONCE = 16;
 const WRITES_PER_SECOND = 200;
 const QUIET_SECONDS = 5;
 
-const CLUSTER_ID = "bench";
-const NODE_ID = "n1" as NodeId;
-const PEER_ID = 1 as PeerId;
-
 /** Changed between the phases: a snapshot is made when the bench wants one. */
 const policy = { entries: 1e12, logBytes: 1e15, keepEntries: 10_000, recordsPerSlice: 4_096 };
 
@@ -37,7 +24,7 @@ export async function benchSnapshot(lab: Lab, _options: BenchOptions): Promise<v
   const directory = join(lab.directory, "n1");
   const said = new Map<string, Readonly<Record<string, LogValue>>>();
   found(directory);
-  const replica = open(directory, said);
+  const replica = open(directory, policy, said);
   await start(replica);
   await fill(replica);
 
@@ -50,7 +37,7 @@ export async function benchSnapshot(lab: Lab, _options: BenchOptions): Promise<v
   await new Promise<void>((done) => replica.stop({ handOver: false }, done));
   const hash = replica.view.stateHash();
 
-  const next = open(directory, said);
+  const next = open(directory, policy, said);
   const from = performance.now();
   const loading = watchLoop();
   await start(next);
@@ -71,7 +58,7 @@ async function underWrites(replica: Replica, wait: () => Promise<void>): Promise
   const write = async (): Promise<void> => {
     while (!isOver) {
       const from = performance.now();
-      await propose(replica, [mintId()]);
+      await propose(replica, [freshJob()]);
       writes.push(performance.now() - from);
       await Bun.sleep(1000 / WRITES_PER_SECOND);
     }
@@ -117,93 +104,20 @@ function cpuMillis(): number {
   return (user + system) / 1000;
 }
 
+function freshJob() {
+  const jobId = mintId();
+  return { jobId, spec: specOf(jobId) };
+}
+
 async function fill(replica: Replica): Promise<void> {
   let left = JOBS;
   const one = async (): Promise<void> => {
     while (left > 0) {
       left -= JOBS_PER_ENTRY;
-      await propose(replica, Array.from({ length: JOBS_PER_ENTRY }, mintId));
+      await propose(replica, Array.from({ length: JOBS_PER_ENTRY }, freshJob));
     }
   };
   await Promise.all(Array.from({ length: ENTRIES_AT_ONCE }, one));
-}
-
-function propose(replica: Replica, ids: readonly ReturnType<typeof mintId>[]): Promise<void> {
-  const jobs = ids.map((jobId) => ({ jobId, spec: specOf(jobId) }));
-  const body: CommandBody = { kind: "submit-jobs", jobs };
-  return new Promise((resolve, reject) => {
-    replica.propose({ principal: "user/bench:admin", body }, (answer) => {
-      if (answer.ok) resolve();
-      else reject(new Error(answer.error.kind));
-    });
-  });
-}
-
-const random = bunRandom();
-const mintId = () => mintJobId((n) => Math.floor((random.below(2 ** 30) / 2 ** 30) * n));
-
-/** Each job has a spec of its own. */
-const specOf = (name: string): Uint8Array =>
-  encodeSpec({
-    ...SPEC_DEFAULTS,
-    name: "bench",
-    command: ["sh", "-ec", `echo ${name}`],
-    image: "",
-    env: {},
-    labels: {},
-  });
-
-function found(directory: string): void {
-  const members = [
-    { nodeId: NODE_ID, peerId: PEER_ID, storeId: "bench-store", rpcAddress: "", httpAddress: "" },
-  ];
-  const at = Date.now() as UnixMillis;
-  const [node] = newNodes({ clusterId: CLUSTER_ID, clusterName: "bench", at, members });
-  const made = node && initDataDirectory({ ...node, directory });
-  if (!made?.ok) throw new Error(made?.error.detail ?? "no node");
-}
-
-function open(directory: string, said: Map<string, Readonly<Record<string, LogValue>>>): Replica {
-  const nobody = { start: () => {}, setPeers: () => {}, send: () => {}, stop: () => {} };
-  return createReplica({
-    nodeId: NODE_ID,
-    peerId: PEER_ID,
-    clusterId: CLUSTER_ID,
-    tickMillis: 100,
-    electionTicks: 10,
-    heartbeatTicks: 2,
-    maxWaitingProposals: 256,
-    commitWaitMillis: 60_000,
-    snapshots: policy,
-    platform: {
-      clock: bunClock(),
-      timers: bunTimers(),
-      random,
-      logStore: new WorkerLogStore({ directory, expected: null }),
-      snapshots: new SnapshotFiles(join(directory, "snapshots")),
-      snapshotLink: nobody,
-      transport: nobody,
-      logger: { log: (_level, message, fields = {}) => said.set(message, fields) },
-    },
-  });
-}
-
-async function start(replica: Replica): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    replica.start((started) => {
-      if (started.ok) resolve();
-      else reject(new Error(started.error.detail));
-    });
-  });
-  await until(() => replica.status().ready && replica.status().role === "leader", 60_000);
-}
-
-async function until(isReached: () => boolean, limitMillis: number): Promise<void> {
-  const deadline = performance.now() + limitMillis;
-  while (!isReached()) {
-    if (performance.now() > deadline) throw new Error("the bench waits for ever");
-    await Bun.sleep(5);
-  }
 }
 
 function report(found: {
