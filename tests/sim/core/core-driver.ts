@@ -16,6 +16,7 @@ import type {
   Status,
   TraceEvent,
 } from "../../../engine/raft/types.ts";
+import { must } from "../checker.ts";
 import type { Coverage } from "../coverage.ts";
 import type { SimLogStore } from "../world/disk.ts";
 import type { Identity } from "../world/network.ts";
@@ -51,6 +52,9 @@ export type CoreDriverOptions = {
 export type SnapshotMessage = Message & { readonly kind: "snapshot" };
 
 export const ELECTION_TICKS = 10;
+
+/** A core that always has more to do has a bug (contract 3). */
+const TAKES_MAX = 10_000;
 
 /**
  * The least driver that a Raft core can have: the simulator's own, so that a bug of the core shows
@@ -205,7 +209,10 @@ export class CoreDriver {
     this.#isPumpDue = true;
     this.#options.process.soon(() => {
       this.#isPumpDue = false;
+      let takes = 0;
       for (let e = this.#raft?.take(); e !== null && e !== undefined; e = this.#raft?.take()) {
+        takes += 1;
+        must(takes < TAKES_MAX, "bounded resources", () => `${takes} takes without an input`);
         this.#perform(e);
       }
     });

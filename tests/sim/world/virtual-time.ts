@@ -5,11 +5,16 @@ type SimEvent = {
   run: (() => void) | null;
 };
 
+/** More than this waiting, or happening at one moment: the run feeds itself and would never end. */
+const EVENTS_MAX = 1_000_000;
+
 /** Virtual time: a binary heap keyed (time, order). Nothing here ever looks at a real clock. */
 export class VirtualTime {
   #heap: SimEvent[] = [];
   #now = 0;
   #order = 0;
+  /** Events run since time last moved. */
+  #atThisMoment = 0;
 
   /** Milliseconds since the start of the run. */
   get now(): number {
@@ -39,6 +44,8 @@ export class VirtualTime {
       if (first === undefined || first.at > until) return false;
       this.#pop();
       if (first.run === null) continue;
+      this.#atThisMoment = first.at > this.#now ? 0 : this.#atThisMoment + 1;
+      mustEnd(this.#atThisMoment, "happen at one moment");
       this.#now = first.at;
       first.run();
       return true;
@@ -49,6 +56,7 @@ export class VirtualTime {
     const heap = this.#heap;
     let hole = heap.length;
     heap.push(event);
+    mustEnd(heap.length, "wait");
     while (hole > 0) {
       const parentIndex = (hole - 1) >> 1;
       const parent = heap[parentIndex];
@@ -83,3 +91,7 @@ export class VirtualTime {
 
 const isBefore = (a: SimEvent, b: SimEvent): boolean =>
   a.at < b.at || (a.at === b.at && a.order < b.order);
+
+function mustEnd(count: number, what: string): void {
+  if (count > EVENTS_MAX) throw new Error(`bounded resources: ${count} events ${what}`);
+}
