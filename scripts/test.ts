@@ -27,7 +27,7 @@ const SUITES: readonly Suite[] = [
   { name: "simulator", paths: ["tests/sim"], limit: 90 },
   { name: "scenarios", paths: ["tests/scenarios"], limit: 60 },
   { name: "contracts", paths: ["tests/contracts"], limit: 150 },
-  { name: "cluster", paths: ["tests/cluster"], limit: 300 },
+  { name: "cluster", paths: ["tests/cluster"], limit: 480 },
 ];
 
 const wanted = process.argv.slice(2);

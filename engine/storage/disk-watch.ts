@@ -37,8 +37,9 @@ export class DiskWatch implements DiskRoom {
     return this.#shortage;
   }
 
+  /** Looks at once: a node that does not know its disk yet must not offer itself as one with room. */
   start(onChange: () => void): void {
-    this.#cancel = this.#timers.after(LOOK_MILLIS, () => void this.#look(onChange));
+    this.#lookAfter(0, onChange);
   }
 
   stop(): void {
@@ -51,7 +52,11 @@ export class DiskWatch implements DiskRoom {
     if (this.#isStopped) return;
     // A disk that cannot even be asked is noticed by the next write to it.
     if (freeBytes !== null) this.#judge(freeBytes, onChange);
-    this.start(onChange);
+    this.#lookAfter(LOOK_MILLIS, onChange);
+  }
+
+  #lookAfter(millis: number, onChange: () => void): void {
+    this.#cancel = this.#timers.after(millis, () => void this.#look(onChange));
   }
 
   #judge(freeBytes: number, onChange: () => void): void {

@@ -63,7 +63,7 @@ describe.skipIf(isMissing("strace"))("a leader whose disk", () => {
       await untilAcked(20);
       const warning = await until(`${leader} says what is the matter`, async () => {
         const status = await cluster.client([cluster.addressOf(leader)]).getStatus();
-        return status.ok && status.value.warnings.find((said) => /disk/.test(said));
+        return status.ok && (status.value.warnings.find((said) => /disk/.test(said)) ?? false);
       });
       await faults.stop();
 

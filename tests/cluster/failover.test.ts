@@ -196,7 +196,10 @@ describe("a node that never campaigns", () => {
     await allFollow();
     const told = await cluster.leader();
     await cluster.kill(shy);
-    const next = await cluster.leader();
+    const next = await until("another leads", async () => {
+      const leader = await cluster.leader();
+      return leader !== shy && leader;
+    });
     cluster.serve(shy, "--no-campaign");
     await isBack(shy);
 
