@@ -1,0 +1,196 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, rmSync } from "node:fs";
+import type { GrpcClient } from "../../engine/client/grpc-client.ts";
+import { newJob } from "./harness/jobs.ts";
+import { type JoiningAgent, startJoining } from "./harness/joining-agent.ts";
+import { Lab } from "./harness/lab.ts";
+import { listAll } from "./harness/list-all.ts";
+import { LocalCluster } from "./harness/local-cluster.ts";
+import { isAlive, send } from "./harness/processes.ts";
+import { until } from "./harness/until.ts";
+
+/**
+ * Members come, move and go while the cluster serves. The tests share one cluster and follow each
+ * other: three servers become five, then three others.
+ */
+
+const CHANGE_MILLIS = 30_000;
+const HTTP_OFFSET = 10;
+
+const lab = new Lab();
+let cluster: LocalCluster;
+let client: GrpcClient;
+const acked: string[] = [];
+const refused: string[] = [];
+const agents = new Map<string, JoiningAgent>();
+
+beforeAll(async () => {
+  cluster = await LocalCluster.serving(lab, "dev");
+  client = cluster.client([0, 1, 2, 3, 4, 5].map(addressAt));
+});
+
+afterAll(() => lab.close());
+
+describe("three servers, then five, then three", () => {
+  test("no write fails or is lost meanwhile, also when the leader leaves", async () => {
+    let isOver = false;
+    const writing = Promise.all([keepSubmitting(() => isOver), keepSubmitting(() => isOver)]);
+
+    await joinAt("n4", 3);
+    await joinAt("n5", 4);
+    await votersAre(["n1", "n2", "n3", "n4", "n5"]);
+    const leader = await leaderId();
+    const other = leader === "n2" ? "n3" : "n2";
+    for (const id of [leader, other]) await leave(id);
+    const rest = ["n1", "n2", "n3", "n4", "n5"].filter((id) => id !== leader && id !== other);
+    await votersAre(rest);
+    isOver = true;
+    await writing;
+
+    expect(refused).toEqual([]);
+    expect(acked.length).toBeGreaterThan(10);
+    const known = new Set((await listAll(client)).map(({ id }) => id));
+    expect(acked.filter((id) => !known.has(id))).toEqual([]);
+    expect(new Set(await stateHashes()).size).toBe(1);
+  });
+
+  test("who has left and is started again stops with a sentence, and disturbs nobody", async () => {
+    const gone = await until(
+      "one of the founders has stopped by itself",
+      () => cluster.nodeIds.find((id) => !cluster.isUp(id)) ?? null,
+    );
+    const before = await term();
+
+    const again = startJoining(lab, `${cluster.root}/${gone}`);
+
+    expect(await exitOf(again)).not.toBe(0);
+    expect(again.said()).toMatch(/removed from (the|this) cluster/);
+    expect(await term()).toBe(before);
+  });
+});
+
+describe("a node whose directory was deleted", () => {
+  test("joins under a new name; the old one is removed", async () => {
+    await kill("n5");
+    rmSync(lab.path("n5"), { recursive: true });
+
+    const same = startJoining(lab, lab.path("n5"), await joinFlags("n5", 4));
+    expect(await exitOf(same)).not.toBe(0);
+    expect(same.said()).toMatch(/error: .*n5/);
+    expect(existsSync(lab.path("n5"))).toBe(false);
+
+    await joinAt("n6", 5);
+    await leave("n5");
+    await until("n6 votes in the place of n5", async () => {
+      const ids = await voterIds();
+      return ids.length === 3 && ids.includes("n6") && !ids.includes("n5");
+    });
+    expect(new Set(await stateHashes()).size).toBe(1);
+  });
+});
+
+const addressAt = (at: number): string => `127.0.0.1:${cluster.portBase + at}`;
+
+async function joinFlags(name: string, at: number): Promise<readonly string[]> {
+  const made = await client.createJoinToken({ lifetimeMillis: 0, uses: 1 });
+  if (!made.ok) throw new Error(made.error.message);
+  const members = await listMembers();
+  const member = members.find(({ role }) => role === "leader")?.httpAddress ?? "";
+  const listen = ["--listen", addressAt(at), "--http", addressAt(at + HTTP_OFFSET)];
+  return ["--join", made.value.token, "--addr", member, "--name", name, ...listen];
+}
+
+async function joinAt(name: string, at: number): Promise<void> {
+  const agent = startJoining(lab, lab.path(name), await joinFlags(name, at));
+  agents.set(name, agent);
+  await until(
+    `${name} votes`,
+    async () => {
+      if (!isAlive(agent.pid)) throw new Error(agent.said());
+      return (await voterIds()).includes(name);
+    },
+    CHANGE_MILLIS,
+  );
+}
+
+async function leave(id: string): Promise<void> {
+  const left = await client.removeMember({ nodeId: id, deadlineMillis: 60_000 });
+  if (!left.ok) throw new Error(`${id}: ${left.error.message}`);
+  await until(
+    `${id} is forgotten`,
+    async () => {
+      const members = await listMembers();
+      if (members.every(({ nodeId }) => nodeId !== id)) return true;
+      throw new Error(JSON.stringify(members));
+    },
+    CHANGE_MILLIS,
+  );
+}
+
+async function kill(id: string): Promise<void> {
+  const agent = agents.get(id);
+  if (agent === undefined) throw new Error(`${id} is none of ours`);
+  send(agent.pid, "SIGKILL");
+  await agent.exited;
+}
+
+function exitOf(agent: JoiningAgent): Promise<number> {
+  return until(
+    "the agent has ended",
+    async () => {
+      if (!isAlive(agent.pid)) return { code: await agent.exited };
+      throw new Error(agent.said());
+    },
+    CHANGE_MILLIS,
+  ).then(({ code }) => code);
+}
+
+async function listMembers() {
+  const listed = await client.listMembers();
+  if (!listed.ok) throw new Error(listed.error.message);
+  return listed.value.members;
+}
+
+async function voterIds(): Promise<readonly string[]> {
+  const members = await listMembers();
+  const voters = members.filter(({ role }) => role === "voter" || role === "leader");
+  return voters.map(({ nodeId }) => nodeId).sort();
+}
+
+const votersAre = (ids: readonly string[]): Promise<boolean> =>
+  until(`the voters are ${ids}`, async () => String(await voterIds()) === String(ids));
+
+const leaderId = (): Promise<string> =>
+  until("there is a leader", async () => {
+    const leading = (await listMembers()).find(({ role }) => role === "leader");
+    return leading?.nodeId ?? null;
+  });
+
+async function term(): Promise<number> {
+  const status = await client.getStatus();
+  if (!status.ok) throw new Error(status.error.message);
+  return status.value.term;
+}
+
+async function keepSubmitting(isOver: () => boolean): Promise<void> {
+  const writer = cluster.client([0, 1, 2, 3, 4].map(addressAt));
+  while (!isOver()) {
+    const job = newJob({ run: "true" });
+    const answer = await writer.submitJob(job);
+    if (answer.ok) acked.push(job.jobId);
+    else refused.push(`${answer.error.code}: ${answer.error.message}`);
+  }
+}
+
+/** Of all voters, once they have applied the same entries. */
+async function stateHashes(): Promise<readonly string[]> {
+  const voters = (await listMembers()).filter(({ role }) => role === "voter" || role === "leader");
+  const asked = voters.map(({ rpcAddress }) => cluster.client([rpcAddress]));
+  return until("the voters have applied the same entries", async () => {
+    const all = await Promise.all(asked.map((one) => one.getStatus()));
+    const states = all.flatMap((one) => (one.ok ? [one.value] : []));
+    const indexes = new Set(states.map(({ appliedIndex }) => appliedIndex));
+    if (states.length !== voters.length || indexes.size !== 1) return null;
+    return states.map(({ stateHash }) => String(stateHash));
+  });
+}
