@@ -11,7 +11,15 @@ const FLAPS = 6;
 const FLAP_MILLIS = [50, 600] as const;
 /** Terms that may begin while a quorum is healthy and connected. */
 const NEW_TERMS_MAX = 0;
+const STEADY_ATTEMPTS_MAX = 5;
 const REST_MILLIS_MAX = 90_000;
+
+type SteadyTiming = {
+  /** How late a packet from before the calm may come: on a stream it holds up all after it. */
+  readonly latestMillis: number;
+  /** The longest election timeout of any node, but for its random part. */
+  readonly electionMillis: number;
+};
 
 /** What must hold once the faults are over. (Properties 17, 19 and 20) */
 export class Aftermath {
@@ -61,8 +69,8 @@ export class Aftermath {
    * A follower that comes and goes, and whoever was removed or wiped, start no election: a quorum
    * hears its leader all the time. Nothing where there are not enough voters to spare one.
    */
-  mustNotDisrupt(): void {
-    const leader = this.#leader();
+  mustNotDisrupt(timing: SteadyTiming): void {
+    const leader = this.#steadyLeader(timing);
     const victim = leader === null ? null : this.#spareVoter(leader);
     if (leader === null || victim === null) return;
     const { time, observer } = this.#cluster;
@@ -77,6 +85,23 @@ export class Aftermath {
     must(terms <= NEW_TERMS_MAX, "bounded disruption", () => {
       return `n${victim} alone, coming and going, made ${terms} terms begin after ${leader.term}`;
     });
+  }
+
+  /**
+   * Only now does a quorum hear its leader: packets that were late when the faults ended have come,
+   * and the leader has counted who answers since. Without a disturbance it must soon be steady.
+   */
+  #steadyLeader({ latestMillis, electionMillis }: SteadyTiming): Status | null {
+    const { time } = this.#cluster;
+    time.runUntil(time.now + latestMillis);
+    for (let attempt = 0; attempt < STEADY_ATTEMPTS_MAX; attempt++) {
+      const before = this.#leader()?.term;
+      time.runUntil(time.now + 2 * electionMillis);
+      const leader = this.#leader();
+      if (leader !== null && leader.term === before) return leader;
+    }
+    must(false, "bounded disruption", () => "in a calm cluster no leader stays");
+    return null;
   }
 
   #cutOff(victim: PeerId): void {

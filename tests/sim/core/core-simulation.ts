@@ -139,15 +139,23 @@ export class CoreSimulation implements World {
 
   #settleDown(): void {
     this.#comeRight();
-    if (this.#profile.isDisturbedAtEnd) this.#aftermath.mustNotDisrupt();
+    if (this.#profile.isDisturbedAtEnd) {
+      this.#aftermath.mustNotDisrupt({
+        latestMillis: this.#profile.network.spikeMillisMax,
+        electionMillis: this.#electionMillis,
+      });
+    }
     this.#serve();
     this.#aftermath.mustComeToRest();
   }
 
-  #comeRight(): void {
+  get #electionMillis(): number {
     const { tickMillis, tickDrift } = this.#profile;
-    const electionMillis = ELECTION_TICKS * tickMillis * tickDrift;
-    this.#aftermath.mustElect(this.#time.now + ELECTIONS_MAX * electionMillis);
+    return ELECTION_TICKS * tickMillis * tickDrift;
+  }
+
+  #comeRight(): void {
+    this.#aftermath.mustElect(this.#time.now + ELECTIONS_MAX * this.#electionMillis);
     const end = this.#faultyMillis + CALM_MILLIS_MAX;
     while (this.#aftermath.trouble(LAG_MAX) !== "" && this.#time.now < end) {
       if (this.#time.now > this.#faultyMillis + LOUD_MILLIS) this.#clients.fallSilent();
