@@ -41,7 +41,8 @@ type Wish = {
 export async function joinNode(plan: JoinPlan): Promise<Result<Joined, NlError>> {
   const token = parseJoinToken(plan.token);
   if (token === null) return err(NO_TOKEN);
-  const wish = await rememberedWish(plan, token);
+  const known = readWish(plan, token);
+  const wish = known ?? (await newWish(plan, token));
   const { keyPem, ...asked } = wish;
   const joined = await joinCluster(plan.member, token.caFingerprint, {
     ...asked,
@@ -52,7 +53,12 @@ export async function joinNode(plan: JoinPlan): Promise<Result<Joined, NlError>>
     featureLevel: FEATURE_LEVEL,
     version: plan.version,
   });
-  if (!joined.ok) return joined;
+  if (!joined.ok) {
+    // Of an earlier try the answer may have been lost: then only this wish can still be granted.
+    const isOver = known === null && SAYS_NO.has(joined.error.code);
+    if (isOver) rmSync(wishFile(plan.directory), { force: true });
+    return joined;
+  }
   if (joined.value.role !== "server") return err(WORKER_TOKEN);
   const made = await makeDirectory(plan, joined.value, wish);
   if (!made.ok) return made;
@@ -71,13 +77,24 @@ const WORKER_TOKEN = nlError(
   "a token for a server: nl cluster join",
 );
 
+/** Answers after which the cluster has certainly not let this node in. */
+const SAYS_NO: ReadonlySet<NlError["code"]> = new Set([
+  "forbidden",
+  "unauthenticated",
+  "invalid_argument",
+]);
+
 const wishFile = (directory: string): string =>
   join(dirname(resolve(directory)), `.${basename(resolve(directory))}.joining.json`);
 
-async function rememberedWish(plan: JoinPlan, token: JoinTokenParts): Promise<Wish> {
+function readWish(plan: JoinPlan, token: JoinTokenParts): Wish | null {
   const path = wishFile(plan.directory);
   const known = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Wish) : null;
-  if (known?.tokenId === token.id) return known;
+  return known?.tokenId === token.id ? known : null;
+}
+
+async function newWish(plan: JoinPlan, token: JoinTokenParts): Promise<Wish> {
+  const path = wishFile(plan.directory);
   const request = await createNodeRequest();
   const wish = { tokenId: token.id, storeId: randomText(plan.random, 24), ...request };
   mkdirSync(dirname(path), { recursive: true });

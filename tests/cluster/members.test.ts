@@ -26,7 +26,7 @@ const agents = new Map<string, JoiningAgent>();
 
 beforeAll(async () => {
   cluster = await LocalCluster.serving(lab, "dev");
-  client = cluster.client([0, 1, 2, 3, 4, 5].map(addressAt));
+  client = cluster.client([0, 1, 2, 3, 4, 5, 6, 7].map(addressAt));
 });
 
 afterAll(() => lab.close());
@@ -86,6 +86,48 @@ describe("a node whose directory was deleted", () => {
       return ids.length === 3 && ids.includes("n6") && !ids.includes("n5");
     });
     expect(new Set(await stateHashes()).size).toBe(1);
+  });
+});
+
+describe("a node that is started with another address", () => {
+  test("is reached there by the others, also when it leads", async () => {
+    const n4 = agents.get("n4");
+    send(n4?.pid ?? 0, "SIGTERM");
+    await n4?.exited;
+
+    const listen = ["--listen", addressAt(7), "--http", addressAt(7 + HTTP_OFFSET)];
+    agents.set("n4", startJoining(lab, lab.path("n4"), listen));
+    await until("the table says where n4 is, and it has caught up", async () => {
+      const n4 = (await listMembers()).find(({ nodeId }) => nodeId === "n4");
+      return n4?.rpcAddress === addressAt(7) && n4.known && n4.active && n4.lag === 0;
+    });
+    expect(await write()).toBe("ok");
+    await until("n4 leads", async () => {
+      const moved = await client.transferLeader("n4");
+      if ((await leaderId()) === "n4") return true;
+      throw new Error(JSON.stringify(moved));
+    });
+
+    expect(await write()).toBe("ok");
+    expect(new Set(await stateHashes()).size).toBe(1);
+  });
+});
+
+describe("a leader that is killed between the adding of a node and its vote", () => {
+  test("leaves the rest to the next one", async () => {
+    const joiner = startJoining(lab, lab.path("n7"), await joinFlags("n7", 6));
+    await until("n7 has been let in", () => existsSync(lab.path("n7")));
+    send(joiner.pid, "SIGSTOP");
+    const roleOfN7 = async () =>
+      (await listMembers()).find(({ nodeId }) => nodeId === "n7")?.role ?? null;
+    await until("n7 learns", async () => (await roleOfN7()) === "learner");
+
+    expect(await leaderId()).toBe("n4");
+    await kill("n4");
+    send(joiner.pid, "SIGCONT");
+
+    await until("n7 votes", async () => (await roleOfN7()) === "voter", CHANGE_MILLIS);
+    expect(await write()).toBe("ok");
   });
 });
 
@@ -180,6 +222,11 @@ async function keepSubmitting(isOver: () => boolean): Promise<void> {
     if (answer.ok) acked.push(job.jobId);
     else refused.push(`${answer.error.code}: ${answer.error.message}`);
   }
+}
+
+async function write(): Promise<string> {
+  const answer = await client.submitJob(newJob({ run: "true" }));
+  return answer.ok ? "ok" : answer.error.message;
 }
 
 /** Of all voters, once they have applied the same entries. */

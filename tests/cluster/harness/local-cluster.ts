@@ -16,8 +16,8 @@ import { until } from "./until.ts";
 const PORTS_FROM = 10_000;
 const PORTS_SPAN = 20_000;
 const PORT_STEP = 20;
-/** gRPC ports of at most five nodes, and as many web ports ten above them. */
-const PORTS_NEEDED = 15;
+/** gRPC ports, and as many web ports ten above them: also for nodes that come or move. */
+const PORTS_NEEDED = 20;
 const HTTP_OFFSET = 10;
 const REQUEST_MILLIS = 30_000;
 
