@@ -23,6 +23,8 @@ type Making = {
   pendingBytes: number;
   /** A slice is arranged for, or the writer is finishing. */
   isBusy: boolean;
+  /** The log has been asked to name it: from now on only the log decides whether it is kept. */
+  isRecording: boolean;
   longestMillis: number;
 };
 
@@ -31,7 +33,10 @@ export type SnapshotMakerHooks = {
   readonly enqueue: (work: () => void) => void;
   /** Durable, and named in the log. The log may be cut before `keepFrom`. */
   readonly onMade: (snapshot: SnapshotMeta, keepFrom: Index) => void;
+  /** No file came of it: nothing else is lost. */
   readonly onFailed: (error: StorageError) => void;
+  /** The log may or may not name it now, and its file stays. As after any failed write: fatal. */
+  readonly onLogFailed: (error: StorageError) => void;
 };
 
 /**
@@ -84,6 +89,11 @@ export class SnapshotMaker {
     making.writer.abandon();
   }
 
+  /** The log is about to be replaced: what it covers by then must not be named after that. */
+  giveWay(): void {
+    if (this.#making?.isRecording === false) this.abandon();
+  }
+
   #begin(): void {
     const { peerId, platform } = this.#options;
     const { appliedIndex: index, lastTerm: term, conf } = this.#machine;
@@ -99,6 +109,7 @@ export class SnapshotMaker {
       begunAtMillis: platform.clock.monotonicMillis(),
       pendingBytes: 0,
       isBusy: false,
+      isRecording: false,
       longestMillis: 0,
     };
     this.#goOn(this.#making);
@@ -157,13 +168,14 @@ export class SnapshotMaker {
   }
 
   #record(making: Making, snapshot: SnapshotMeta): void {
+    making.isRecording = true;
     this.#options.platform.logStore.recordSnapshot(snapshot, (recorded) => {
       this.#whileMaking(making, () => {
+        this.#making = null;
         if (!recorded.ok) {
-          this.#fail(making, recorded.error);
+          this.#hooks.onLogFailed(recorded.error);
           return;
         }
-        this.#making = null;
         this.#say(making, snapshot);
         const { keepEntries } = this.#options.snapshots;
         const keepFrom = Math.max(1, snapshot.index + 1 - keepEntries) as Index;

@@ -135,15 +135,27 @@ describe("making snapshots", () => {
   test("is given up when the disk is full, and tried again", () => {
     const lab = new Lab(1);
     const { store } = lab.cluster.leader();
-    store.recordFailure = { kind: "full", detail: "no space left" };
+    store.isFull = true;
     const leader = lab.grow(50);
     expect(leader.replica.status().stopped).toBe("");
     expect(firstIndexOf(leader)).toBe(2);
 
-    store.recordFailure = null;
+    store.isFull = false;
     lab.grow(30);
 
     expect(firstIndexOf(leader)).toBeGreaterThan(20);
+  });
+
+  test("whose name the log could not take stops the node, and its file stays", () => {
+    const lab = new Lab(1);
+    const leader = lab.cluster.leader();
+    leader.store.recordFailure = { kind: "full", detail: "no space left" };
+
+    lab.submit(leader, 30);
+    lab.cluster.world.advance(500);
+
+    expect(leader.replica.status().stopped).toContain("no space left");
+    expect(filesOf(leader).length).toBe(2);
   });
 
   test("any other error of the disk stops the node", () => {
@@ -213,7 +225,7 @@ describe("a snapshot that somebody holds", () => {
       leader.replica.holdSnapshot(leader.replica.view.appliedIndex, (answer) => {
         failures.push(answer.ok ? "held" : answer.error.kind);
       });
-    leader.store.recordFailure = { kind: "full", detail: "no space left" };
+    leader.store.isFull = true;
 
     ask();
     lab.cluster.world.advanceUntil(() => failures.length === 1);

@@ -64,6 +64,10 @@ export class Snapshots {
       enqueue: hooks.enqueue,
       onMade: (snapshot, keepFrom) => this.#onMade(snapshot, keepFrom),
       onFailed: (error) => this.#onNotMade(error),
+      onLogFailed: (error) => {
+        this.#holds.refuse(error);
+        hooks.onFailed(error);
+      },
     });
   }
 
@@ -118,6 +122,7 @@ export class Snapshots {
   /** A job that installs it has been handed to the log. */
   noteInstalling(snapshot: SnapshotMeta): void {
     this.#installing = [...this.#installing, snapshot.id];
+    this.#maker.giveWay();
   }
 
   /** It is in the log: load it, and give up whatever was made or loaded of older ones. */

@@ -1,5 +1,8 @@
 import type { NodeId, PeerId, UnixMillis } from "../../lib/ids.ts";
+import { err } from "../../lib/result.ts";
 import type { Logger } from "../../platform/logger.ts";
+import type { SnapshotWriter } from "../../platform/snapshot-store.ts";
+import type { Timers } from "../../platform/timers.ts";
 import type { Founding } from "../../state/command.ts";
 import { MemorySnapshots } from "../../storage/memory-snapshots.ts";
 import { createReplica } from "../create-replica.ts";
@@ -88,6 +91,8 @@ export class FakeCluster {
     const { nodeId, peerId, store } = node;
     const transport = this.network.transportOf(peerId);
     const snapshots = new MemorySnapshots(timers, store.snapshots);
+    const create = snapshots.create.bind(snapshots);
+    snapshots.create = (id) => (store.isFull ? withoutRoom(timers, create(id)) : create(id));
     const replica = createReplica({
       nodeId,
       peerId,
@@ -133,4 +138,15 @@ function isReadyLeader(replica: Replica): boolean {
   } catch {
     return false;
   }
+}
+
+function withoutRoom(timers: Timers, writer: SnapshotWriter): SnapshotWriter {
+  const full = err({ kind: "full", detail: "no space left" } as const);
+  return {
+    append: (bytes, done) => writer.append(bytes, done),
+    finish: (done) => {
+      timers.soon(() => done(full));
+    },
+    abandon: () => writer.abandon(),
+  };
 }

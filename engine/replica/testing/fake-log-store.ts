@@ -26,6 +26,8 @@ export class FakeLogStore implements LogStore {
   failure: StorageError | null = null;
   /** Set to make every later recording of a snapshot fail. */
   recordFailure: StorageError | null = null;
+  /** Set to leave no room for snapshots of this node's own. */
+  isFull = false;
 
   /** `begin` null: the log of a node that has joined. */
   constructor(world: FakeWorld, begin: FakeFounding | null) {
