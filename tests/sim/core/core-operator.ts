@@ -6,7 +6,7 @@ import type { ConfChange, ConfOp, ConfState } from "../../../engine/raft/types.t
 import type { Member, Membership } from "../checker.ts";
 import type { SimCluster } from "../cluster.ts";
 import type { SimRandom } from "../world/sim-random.ts";
-import { encodeStores, filler } from "./commands.ts";
+import { decodeStores, encodeStores, filler } from "./commands.ts";
 import type { CoreDriver } from "./core-driver.ts";
 import { MEMBERS_MAX, someWish } from "./core-wishes.ts";
 
@@ -112,15 +112,27 @@ export class CoreOperator {
     const { observer } = this.#cluster;
     const { coverage } = observer;
     this.#cluster.within(leader, (driver) => {
+      if (!this.#standsForStores(change)) return;
       const result = driver.proposeConf(change);
       if (result?.ok === false) coverage.refusedConfs += 1;
       if (!result?.ok) return;
       observer.say(() => `operator: ${describeChange(change)}`);
-      coverage.confChanges += 1;
-      if (change.transition !== "auto" || change.changes.length > 1) coverage.joints += 1;
-      if (change.transition === "explicit") coverage.explicitJoints += 1;
-      for (const op of change.changes) this.#count(op, conf, leader);
+      this.#countChange(change, conf, leader);
     });
+  }
+
+  #countChange(change: ConfChange, conf: ConfState, leader: PeerId): void {
+    const { coverage } = this.#cluster.observer;
+    coverage.confChanges += 1;
+    if (change.transition !== "auto" || change.changes.length > 1) coverage.joints += 1;
+    if (change.transition === "explicit") coverage.explicitJoints += 1;
+    for (const op of change.changes) this.#count(op, conf, leader);
+  }
+
+  /** A frozen leader is asked when it thaws: by then whom to add may have lost its disk. */
+  #standsForStores({ context }: ConfChange): boolean {
+    const { members } = this.#cluster.observer;
+    return decodeStores(context).every(([id, store]) => members[id - 1]?.store === store);
   }
 
   #count({ op, id }: ConfOp, conf: ConfState, leader: PeerId): void {
