@@ -99,7 +99,7 @@ export const TABLE_MUTANTS: readonly Mutant[] = [
     find: "const confirmed = agreedValue(core.conf, core.readAckOf);",
     replace: "const confirmed = core.reads.seq;",
   }),
-  one("M26", "a leader without a quorum goes on", {
+  inUnits("election", "M26", "a leader without a quorum goes on", {
     file: raft("tick"),
     find: "if (core.options.checkQuorum && !hasQuorum)",
     replace: "if (core.options.checkQuorum && !hasQuorum && core.id < 0)",
