@@ -42,7 +42,10 @@ test("every life of every process is replayed, the killed one up to its death", 
   const dead = await cluster.leader();
   await submit();
   await cluster.kill(dead);
-  const next = await cluster.leader();
+  const next = await until("another leads", async () => {
+    const leader = await cluster.leader();
+    return leader !== dead && leader;
+  });
   await submit();
   record(dead);
   const control = cluster.client();
