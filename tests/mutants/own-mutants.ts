@@ -12,11 +12,6 @@ export const OWN_MUTANTS: readonly Mutant[] = [
     find: "progress === undefined || progress.session !== reply.session",
     replace: "progress === undefined",
   }),
-  one("X2", "a member that says it lost its log gets no new session", {
-    file: raft("replication"),
-    find: "  if (reply.lost) restartSession(core, progress);\n  else if (reply.reject)",
-    replace: "  if (reply.lost) return;\n  if (reply.reject)",
-  }),
   inUnits("damage", "X3", "a damaged node is whole before its disk is", {
     file: raft("damage"),
     find: "  if (core.log.durable < damage.wholeAt) return;\n",
