@@ -284,6 +284,28 @@ describe("a member that missed the log", () => {
     expect(seen).toEqual([110]);
   });
 
+  test.each([...Array(30).keys()].map((step) => 4 * step))(
+    "gives up a snapshot of its own, asked for %i ms after a leader, when its log is replaced",
+    (offsetMillis) => {
+      const lab = new Lab(3);
+      lab.grow(10);
+      const lost = lab.cutOff();
+      lab.grow(100);
+      // Slow enough for a snapshot to be whole while the log is being replaced.
+      lost.store.writeMillis = 30;
+      lab.cluster.network.heal();
+      const hasLeader = () => lost.replica.status().leader !== NOBODY;
+      lab.cluster.world.advanceUntil(hasLeader, 20_000);
+      lab.cluster.world.advance(offsetMillis);
+
+      lost.replica.holdSnapshot(lost.replica.view.appliedIndex, () => {});
+      lab.untilAlike();
+
+      expect(lost.replica.status().stopped).toBe("");
+      expect(lost.replica.view.jobs.size).toBe(110);
+    },
+  );
+
   test("that led before answers its proposals 'unknown'", () => {
     const lab = new Lab(3, { commitWaitMillis: 60_000 });
     const deposed = lab.grow(10);

@@ -98,7 +98,8 @@ export class Snapshots {
   onTurn(): void {
     for (const id of this.#stepped) this.#arriving.delete(id);
     this.#stepped = [];
-    if (this.#load === null) this.#maker.consider(this.#holds.isWaiting);
+    const isReplaced = this.#installing.length > 0 || this.#load !== null;
+    if (!isReplaced) this.#maker.consider(this.#holds.isWaiting);
     if (this.#isTidyDue) this.#tidy();
   }
 

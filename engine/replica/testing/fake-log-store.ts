@@ -1,3 +1,4 @@
+import { assert } from "../../lib/assert.ts";
 import type { Index, Term } from "../../lib/ids.ts";
 import { err, ok } from "../../lib/result.ts";
 import type { Done } from "../../platform/completion.ts";
@@ -10,8 +11,6 @@ import { type SnapshotMemory, snapshotMemory } from "../../storage/memory-snapsh
 import { digestOf } from "../../storage/snapshot-bytes.ts";
 import type { FakeWorld } from "./fake-world.ts";
 
-const WRITE_MILLIS = 1;
-
 type FakeFounding = { readonly founding: Founding; readonly voterCount: number };
 
 /** A log in memory that survives `close`; begins with a founding snapshot, or with nothing. */
@@ -22,6 +21,8 @@ export class FakeLogStore implements LogStore {
   #snapshot: SnapshotMeta | null = null;
   #hardState: HardState | null = null;
   #entries: Entry[] = [];
+  /** How long a write takes. */
+  writeMillis = 1;
   /** Set to make every later write fail. */
   failure: StorageError | null = null;
   /** Set to make every later recording of a snapshot fail. */
@@ -66,7 +67,7 @@ export class FakeLogStore implements LogStore {
   write(job: PersistJob, done: Done<void, StorageError>): void {
     const { failure } = this;
     if (failure !== null) {
-      this.#world.timers.after(WRITE_MILLIS, () => done(err(failure)));
+      this.#world.timers.after(this.writeMillis, () => done(err(failure)));
       return;
     }
     if (job.snapshot !== null) {
@@ -96,9 +97,10 @@ export class FakeLogStore implements LogStore {
   recordSnapshot(snapshot: SnapshotMeta, done: Done<void, StorageError>): void {
     const failure = this.recordFailure;
     if (failure !== null) {
-      this.#world.timers.after(WRITE_MILLIS, () => done(err(failure)));
+      this.#world.timers.after(this.writeMillis, () => done(err(failure)));
       return;
     }
+    assert(snapshot.index >= this.#snapshotIndex, "snapshots do not go back");
     this.#snapshot = snapshot;
     this.#soon(done, undefined);
   }
@@ -122,7 +124,7 @@ export class FakeLogStore implements LogStore {
   }
 
   #soon<T>(done: Done<T, StorageError>, value: T): void {
-    this.#world.timers.after(WRITE_MILLIS, () => done(ok(value)));
+    this.#world.timers.after(this.writeMillis, () => done(ok(value)));
   }
 }
 
