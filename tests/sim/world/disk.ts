@@ -1,3 +1,4 @@
+import { assert } from "../../../engine/lib/assert.ts";
 import type { Index, Term } from "../../../engine/lib/ids.ts";
 import { err, ok } from "../../../engine/lib/result.ts";
 import type { Done } from "../../../engine/platform/completion.ts";
@@ -163,6 +164,7 @@ export class SimDisk {
 
   /** For `SimLogStore` only. */
   record(snapshot: SnapshotMeta, done: Done<void, StorageError>): void {
+    assert(snapshot.index >= this.written.snapshotIndex, "snapshots do not go back");
     const chain = this.written.chainAt(snapshot.index);
     if (chain !== null) this.#chains.set(snapshot.id, chain);
     this.written.record(snapshot);
