@@ -12,8 +12,8 @@ import type {
   JoinToken,
   NodeRecord,
 } from "./cluster-state.ts";
-import { JobTable } from "./job-table.ts";
 import { ordinalOf, PendingQueue, queueKey, type Waiting } from "./pending-queue.ts";
+import { PrefixIndex } from "./prefix-index.ts";
 import {
   hashAttempt,
   hashFormerNode,
@@ -22,12 +22,11 @@ import {
   hashNode,
   hashScalars,
 } from "./record-hash.ts";
+import { RecordTable } from "./record-table.ts";
 import { RecordWalk, type WalkedJob } from "./record-walk.ts";
-import { ShardedMap } from "./sharded-map.ts";
 import { priorityOf } from "./spec-codec.ts";
 import { type InternedSpec, SpecTable } from "./spec-table.ts";
 import { StateHash } from "./state-hash.ts";
-import { SubmitOrder } from "./submit-order.ts";
 
 /** A job as it is kept: its place in the queue is computed once, when it is submitted. */
 export type StoredJob = NewJob & { readonly queueKey: number };
@@ -59,10 +58,11 @@ export class StateStore implements ClusterView {
   readonly #joinTokens = new Map<string, JoinToken>();
   readonly #formerNodes = new Map<NodeId, FormerNode>();
   #nextPeerId = 1 as PeerId;
-  readonly #attempts = new ShardedMap<AttemptId, Attempt>();
+  readonly #attempts = new RecordTable<AttemptId, Attempt>();
   readonly #live = new Map<NodeId, Map<AttemptId, Attempt>>();
-  readonly #order = new SubmitOrder();
-  readonly #jobs = new JobTable<StoredJob>(this.#order);
+  /** In the order of their submission; a job's place is the ordinal in its queue key. */
+  readonly #jobs = new RecordTable<JobId, StoredJob>();
+  readonly #prefixes = new PrefixIndex((place) => this.#jobs.at(place).id);
   readonly #queue = new PendingQueue();
   readonly #specs = new SpecTable();
   readonly #words = new Map<string, string>();
@@ -169,12 +169,12 @@ export class StateStore implements ClusterView {
 
   *newestFirst(olderThan?: JobId): IterableIterator<Job> {
     const start = olderThan === undefined ? undefined : this.#jobs.get(olderThan);
-    const end = start === undefined ? this.#order.size : ordinalOf(start.queueKey);
-    for (const id of this.#order.newestFirst(end)) yield this.#known(id);
+    const end = start === undefined ? this.#jobs.size : ordinalOf(start.queueKey);
+    for (let place = end - 1; place >= 0; place--) yield this.#jobs.at(place);
   }
 
   findByPrefix(prefix: string, limit: number): readonly Job[] {
-    return this.#order.findByPrefix(prefix, limit).map((id) => this.#known(id));
+    return this.#prefixes.findByPrefix(prefix, limit).map((id) => this.#known(id));
   }
 
   /** All records as they are now, to be read while they change. One walk at a time. */
@@ -197,7 +197,7 @@ export class StateStore implements ClusterView {
         },
       },
       {
-        submittedCount: this.#order.size,
+        submittedCount: this.#jobs.size,
         submitted: (ordinal) => this.#submitted(ordinal),
         onEnd: () => {
           this.#walk = null;
@@ -232,7 +232,7 @@ export class StateStore implements ClusterView {
 
   addJob(job: NewJob): StoredJob {
     assert(!this.#jobs.has(job.id), "a submitted job is new");
-    const key = queueKey(priorityOf(job.spec.bytes), this.#order.append(job.id));
+    const place = this.#jobs.size;
     const stored: StoredJob = {
       id: job.id,
       spec: job.spec,
@@ -243,9 +243,10 @@ export class StateStore implements ClusterView {
       updatedIndex: job.updatedIndex,
       principal: this.#shared(job.principal),
       run: job.run,
-      queueKey: key,
+      queueKey: queueKey(priorityOf(job.spec.bytes), place),
     };
     this.#writeJob(stored);
+    this.#prefixes.add(job.id, place);
     return stored;
   }
 
@@ -264,7 +265,7 @@ export class StateStore implements ClusterView {
     const before = this.#attempts.get(attempt.id);
     if (before !== undefined) this.#hash.subtract(hashAttempt(before));
     this.#hash.add(hashAttempt(attempt));
-    this.#attempts.set(attempt.id, attempt);
+    this.#attempts.set(attempt);
     this.#indexLive(attempt);
   }
 
@@ -313,7 +314,7 @@ export class StateStore implements ClusterView {
   }
 
   #writeJob(job: StoredJob): void {
-    this.#jobs.set(job.id, job);
+    this.#jobs.set(job);
     this.#hash.add(hashJob(job));
     this.#counts[job.state] += 1;
     if (job.state === "pending") this.#queue.add(waitingOf(job), this.#appliedAt);
@@ -331,12 +332,12 @@ export class StateStore implements ClusterView {
   }
 
   #submitted(ordinal: number): WalkedJob {
-    const job = this.#known(this.#order.at(ordinal));
+    const job = this.#jobs.at(ordinal);
     return { job, attempts: job.run === null ? NO_ATTEMPTS : this.attemptsOf(job.id) };
   }
 
   *#jobsAt(keys: IterableIterator<number>): IterableIterator<StoredJob> {
-    for (const key of keys) yield this.#known(this.#order.at(ordinalOf(key)));
+    for (const key of keys) yield this.#jobs.at(ordinalOf(key));
   }
 
   #known(id: JobId): StoredJob {

@@ -1,4 +1,3 @@
-import { assert } from "../lib/assert.ts";
 import type { JobId } from "../lib/ids.ts";
 
 const ALPHABET_BITS = 5;
@@ -7,43 +6,29 @@ const BUCKETS = 2 ** (ALPHABET_BITS * PREFIX_LENGTH);
 const NONE = -1;
 
 /**
- * Job ids in the order of their submission, and chained by their first three characters: a lookup
- * by prefix reads about n / 32,768 ids, for 4 B a job. Mutable; owned by the state store.
+ * Job ids by the places of their records, chained by their first three characters: a lookup by
+ * prefix reads about n / 32,768 ids, for 4 B a job. Mutable; owned by the state store.
  */
-export class SubmitOrder {
-  readonly #ids: JobId[] = [];
+export class PrefixIndex {
+  readonly #idAt: (place: number) => JobId;
   readonly #newestOfBucket = new Int32Array(BUCKETS).fill(NONE);
-  /** By ordinal: the next older job of the same bucket. */
+  /** By place: the next older job of the same bucket. */
   #older = new Int32Array(1024);
 
-  get size(): number {
-    return this.#ids.length;
+  constructor(idAt: (place: number) => JobId) {
+    this.#idAt = idAt;
   }
 
-  /** Returns the ordinal: 0, 1, 2 … */
-  append(id: JobId): number {
-    const ordinal = this.#ids.length;
-    if (ordinal === this.#older.length) {
-      const grown = new Int32Array(ordinal * 2);
+  /** Places come in order: 0, 1, 2 … */
+  add(id: JobId, place: number): void {
+    if (place === this.#older.length) {
+      const grown = new Int32Array(place * 2);
       grown.set(this.#older);
       this.#older = grown;
     }
     const bucket = bucketOf(id);
-    this.#older[ordinal] = this.#newestOfBucket[bucket] ?? NONE;
-    this.#newestOfBucket[bucket] = ordinal;
-    this.#ids.push(id);
-    return ordinal;
-  }
-
-  at(ordinal: number): JobId {
-    const id = this.#ids[ordinal];
-    assert(id !== undefined, "an ordinal names a submitted job");
-    return id;
-  }
-
-  /** Those before `end`, the ordinal of a job or `size`. */
-  *newestFirst(end: number = this.#ids.length): IterableIterator<JobId> {
-    for (let ordinal = end - 1; ordinal >= 0; ordinal--) yield this.at(ordinal);
+    this.#older[place] = this.#newestOfBucket[bucket] ?? NONE;
+    this.#newestOfBucket[bucket] = place;
   }
 
   /** Newest first within three leading characters; at most `limit`. */
@@ -62,11 +47,11 @@ export class SubmitOrder {
     readonly limit: number;
     readonly found: JobId[];
   }): void {
-    let ordinal = this.#newestOfBucket[search.bucket] ?? NONE;
-    while (ordinal !== NONE && search.found.length < search.limit) {
-      const id = this.at(ordinal);
+    let place = this.#newestOfBucket[search.bucket] ?? NONE;
+    while (place !== NONE && search.found.length < search.limit) {
+      const id = this.#idAt(place);
       if (id.startsWith(search.prefix)) search.found.push(id);
-      ordinal = this.#older[ordinal] ?? NONE;
+      place = this.#older[place] ?? NONE;
     }
   }
 }
