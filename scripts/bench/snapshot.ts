@@ -16,6 +16,7 @@ const JOBS_PER_ENTRY = 500;
 const ENTRIES_AT_ONCE = 16;
 const WRITES_PER_SECOND = 200;
 const QUIET_SECONDS = 5;
+const WORTH_COUNTING_MILLIS = 0.1;
 
 /** Changed between the phases: a snapshot is made when the bench wants one. */
 const policy = { entries: 1e12, logBytes: 1e15, keepEntries: 10_000, recordsPerSlice: 4_096 };
@@ -39,7 +40,7 @@ export async function benchSnapshot(lab: Lab, _options: BenchOptions): Promise<v
 
   const next = open(directory, policy, said);
   const from = performance.now();
-  const loading = watchLoop();
+  const loading = watchLoop(setImmediate);
   await start(next);
   const loadMillis = performance.now() - from;
   const load = loading.end();
@@ -64,7 +65,7 @@ async function underWrites(replica: Replica, wait: () => Promise<void>): Promise
     }
   };
   const writing = write();
-  const loop = watchLoop();
+  const loop = watchLoop((look) => setTimeout(look, 0));
   await wait();
   const holds = loop.end();
   isOver = true;
@@ -74,9 +75,11 @@ async function underWrites(replica: Replica, wait: () => Promise<void>): Promise
 
 /**
  * Looks every turn of the event loop how long the one before it took, in time and in CPU time of
- * its thread: what other programs take away counts in the former only.
+ * its thread: what other programs take away counts in the former only. `soon` arranges for the next
+ * look: with a timer a loop that has nothing to do sleeps, and two turns may pass for one; with an
+ * immediate it is every turn, of which the empty ones are left out.
  */
-function watchLoop(): { readonly end: () => Holds } {
+function watchLoop(soon: (look: () => void) => void): { readonly end: () => Holds } {
   const wall: number[] = [];
   const cpu: number[] = [];
   let isOver = false;
@@ -84,11 +87,13 @@ function watchLoop(): { readonly end: () => Holds } {
   let lastCpu = cpuMillis();
   const look = (): void => {
     const [now, nowCpu] = [performance.now(), cpuMillis()];
-    wall.push(now - last);
-    cpu.push(nowCpu - lastCpu);
+    if (now - last >= WORTH_COUNTING_MILLIS) {
+      wall.push(now - last);
+      cpu.push(nowCpu - lastCpu);
+    }
     last = now;
     lastCpu = nowCpu;
-    if (!isOver) setTimeout(look, 0);
+    if (!isOver) soon(look);
   };
   look();
   return {
