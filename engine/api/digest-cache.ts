@@ -1,5 +1,6 @@
 import { ClusterService, Digest, type PeerStatus } from "../../proto/gen/nl/v1/cluster.ts";
 import type { Index, NodeId } from "../lib/ids.ts";
+import { untilNextLook } from "../lib/next-look.ts";
 import { formatPrincipal } from "../security/identity.ts";
 import type { ApiDeps } from "./context.ts";
 import type { NodeHearing } from "./leader-duties.ts";
@@ -40,7 +41,9 @@ export class DigestCache {
   }
 
   start(): void {
-    this.#cancelPoll = this.#deps.platform.timers.after(POLL_MILLIS, () => {
+    const { clock, timers } = this.#deps.platform;
+    const millis = untilNextLook(clock.monotonicMillis(), POLL_MILLIS);
+    this.#cancelPoll = timers.after(millis, () => {
       this.#poll();
       this.start();
     });

@@ -20,6 +20,44 @@ const setRunMillis = (cluster: WorkCluster, millis: number): void => {
   for (const { host } of cluster.work) host.runMillis = millis;
 };
 
+describe("the lease of the task host", () => {
+  const newestOf = ({ host }: WorkNode) => host.leases.at(-1)?.sentAtBootMillis ?? 0;
+
+  test("is renewed rarely while it has no tasks, but long before it could end", () => {
+    const cluster = new WorkCluster(1);
+    cluster.settle();
+    const node = runsOnFirst(cluster);
+    const before = node.host.leases.length;
+    let oldestMillis = 0;
+
+    for (let second = 0; second < 60; second++) {
+      cluster.world.advance(1_000);
+      const ageMillis = cluster.world.clock.monotonicMillis() - newestOf(node);
+      oldestMillis = Math.max(oldestMillis, ageMillis);
+    }
+
+    expect(node.host.leases.length - before).toBeLessThanOrEqual(10);
+    expect(oldestMillis).toBeLessThan(8_000);
+  });
+
+  test("is renewed with every heartbeat while it has one, and at once when it gets one", () => {
+    const cluster = new WorkCluster(1);
+    cluster.settle();
+    setRunMillis(cluster, 60_000);
+    const node = runsOnFirst(cluster);
+    cluster.world.advance(5_000);
+    cluster.submit(JOB);
+    cluster.world.advanceUntil(() => node.host.starts.length > 0);
+    const startedAt = cluster.world.clock.monotonicMillis();
+
+    expect(startedAt - newestOf(node)).toBeLessThan(2_100);
+    for (let second = 0; second < 30; second++) {
+      cluster.world.advance(1_000);
+      expect(cluster.world.clock.monotonicMillis() - newestOf(node)).toBeLessThan(3_100);
+    }
+  });
+});
+
 describe("a job on a single node", () => {
   test("goes from pending to completed", () => {
     const cluster = new WorkCluster(1);

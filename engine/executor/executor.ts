@@ -1,5 +1,6 @@
 import type { AttemptId, NodeId } from "../lib/ids.ts";
 import type { JobSpec } from "../lib/job-spec.ts";
+import { untilNextLook } from "../lib/next-look.ts";
 import { SteadyTime } from "../lib/steady-time.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { ControlLink } from "../platform/control-link.ts";
@@ -145,7 +146,7 @@ class RunningExecutor implements Executor {
     if (!this.#isRunning) return;
     this.#tasks.take(event);
     if (event.kind === "connected") {
-      this.#heartbeats.renewAgain();
+      this.#heartbeats.renewHostAgain();
       this.#registration.consider();
     }
     if (event.kind === "disconnected") {
@@ -164,9 +165,9 @@ class RunningExecutor implements Executor {
   #lookAgain(): void {
     this.#registration.consider();
     this.#wake();
-    this.#cancelLook = this.#options.timers.after(this.#options.settings.lookMillis, () =>
-      this.#lookAgain(),
-    );
+    const { clock, timers, settings } = this.#options;
+    const millis = untilNextLook(clock.monotonicMillis(), settings.lookMillis);
+    this.#cancelLook = timers.after(millis, () => this.#lookAgain());
   }
 
   #turn(): void {
@@ -239,6 +240,7 @@ class RunningExecutor implements Executor {
       // Refused: the host does not have it. Unavailable: only its next list can tell.
       if (kind === "refused") this.#tasks.starting.delete(attempt.id);
     });
+    this.#heartbeats.renewHost();
   }
 
   #stopTask(action: Extract<Action, { kind: "stop" }>): void {

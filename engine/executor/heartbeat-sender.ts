@@ -10,6 +10,9 @@ import type { TaskTable } from "./task-table.ts";
 /** Attempts named in one heartbeat: it stays below 256 KiB. */
 const ATTEMPT_IDS_MAX = 4_000;
 
+/** So often in the time that a lease holds is one passed on to a task host that has no tasks. */
+const IDLE_RENEWALS = 3;
+
 /**
  * Tells the leader that this node lives. An answer renews the lease from the moment the heartbeat
  * was *sent*: however long it was on its way, the leader has heard of it later than that.
@@ -21,7 +24,9 @@ export class HeartbeatSender {
   readonly #tasks: TaskTable;
   readonly #onGranted: () => void;
   readonly #call: RepeatedCall;
+  /** When the newest heartbeat that was answered left, and the newest one the task host knows of. */
   #renewedAtMillis = Number.NEGATIVE_INFINITY;
+  #hostRenewedAtMillis = Number.NEGATIVE_INFINITY;
 
   /** `onGranted` wakes the loop: it may act now. */
   constructor(options: ExecutorOptions, tasks: TaskTable, lease: Lease, onGranted: () => void) {
@@ -50,9 +55,15 @@ export class HeartbeatSender {
     this.#call.nudge();
   }
 
+  /** The task host gets work: from now on it counts from the newest lease there is. */
+  renewHost(): void {
+    if (this.#renewedAtMillis > this.#hostRenewedAtMillis) this.#tellHost();
+  }
+
   /** The task host was away: what it missed. */
-  renewAgain(): void {
-    if (this.#renewedAtMillis > 0) this.#renewFrom(this.#renewedAtMillis);
+  renewHostAgain(): void {
+    this.#hostRenewedAtMillis = Number.NEGATIVE_INFINITY;
+    this.renewHost();
   }
 
   stop(): void {
@@ -80,15 +91,23 @@ export class HeartbeatSender {
     }
     this.#call.succeeded();
     this.#lease.grant({ sentAtMillis, commitIndex: answer.value.commitIndex });
-    if (sentAtMillis > this.#renewedAtMillis) this.#renewFrom(sentAtMillis);
+    this.#renewedAtMillis = Math.max(this.#renewedAtMillis, sentAtMillis);
+    if (this.#isHostDue()) this.renewHost();
     this.#onGranted();
   }
 
-  #renewFrom(sentAtMillis: number): void {
-    this.#renewedAtMillis = sentAtMillis;
+  /** A host without tasks has nothing to end: it need not hear of every lease. */
+  #isHostDue(): boolean {
+    if (this.#tasks.mayHaveWork) return true;
+    const { termAfterMillis } = this.#options.settings;
+    return this.#renewedAtMillis - this.#hostRenewedAtMillis >= termAfterMillis / IDLE_RENEWALS;
+  }
+
+  #tellHost(): void {
+    this.#hostRenewedAtMillis = this.#renewedAtMillis;
     const { termAfterMillis, killAfterMillis } = this.#options.settings;
     this.#options.taskHost.renewLease({
-      sentAtBootMillis: sentAtMillis,
+      sentAtBootMillis: this.#renewedAtMillis,
       termAfterMillis,
       killAfterMillis,
     });

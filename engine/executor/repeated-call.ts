@@ -1,4 +1,5 @@
 import { backoffMillis } from "../lib/backoff.ts";
+import { untilNextLook } from "../lib/next-look.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Random } from "../platform/random.ts";
 import type { Timers } from "../platform/timers.ts";
@@ -21,7 +22,7 @@ export class RepeatedCall {
   now(): void {
     if (this.#isStopped) return;
     this.#calledAtMillis = this.#options.clock.monotonicMillis();
-    this.#again(this.#options.periodMillis);
+    this.#again(untilNextLook(this.#calledAtMillis, this.#options.periodMillis));
     this.#options.call();
   }
 

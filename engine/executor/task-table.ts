@@ -22,6 +22,11 @@ export class TaskTable {
     return this.#drivers;
   }
 
+  /** The host has tasks, or may have some that it has not told yet. */
+  get mayHaveWork(): boolean {
+    return !this.#isListed || this.open.size > 0 || this.starting.size > 0;
+  }
+
   attemptIds(): readonly AttemptId[] {
     return [...this.open.keys()];
   }

@@ -1,4 +1,5 @@
 import type { Index, NodeId } from "../lib/ids.ts";
+import { untilNextLook } from "../lib/next-look.ts";
 import type { Heartbeat } from "../platform/control-link.ts";
 import type { Leadership } from "./leadership.ts";
 
@@ -72,7 +73,7 @@ export class WatchNodes {
 
   #look(): void {
     const { watchMillis, lostMillis } = this.#leadership.options.settings;
-    this.#leadership.after(watchMillis, () => this.#look());
+    this.#leadership.after(untilNextLook(this.#now(), watchMillis), () => this.#look());
     this.#forgiveOwnStall();
     for (const node of this.#leadership.options.replica.view.nodes.values()) {
       if (!node.registered || node.liveness !== "alive") continue;

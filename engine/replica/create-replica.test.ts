@@ -352,6 +352,25 @@ describe("three nodes", () => {
     expect(withOne).toBe(without);
   });
 
+  test("nobody wakes up for a patient read: the ticks of an idle leader are as rare as before", () => {
+    const cluster = new FakeCluster(3, () => ({ heartbeatTicks: 3 }));
+    cluster.start();
+    const leader = cluster.leader();
+    cluster.world.advance(1_000);
+    const turnsOf = (isAsking: boolean): number => {
+      const before = leader.replica.latencies().loopLag.count;
+      for (let at = 0; at < 10; at++) {
+        if (isAsking) leader.replica.readBarrier(() => {}, { isPatient: true });
+        cluster.world.advance(300);
+      }
+      return leader.replica.latencies().loopLag.count - before;
+    };
+
+    const without = turnsOf(false);
+
+    expect(turnsOf(true)).toBe(without);
+  });
+
   test("a read that no quorum confirms is not answered with an old state", () => {
     const cluster = new FakeCluster(3);
     cluster.start();

@@ -108,7 +108,7 @@ class RunningReplica implements Replica {
     }
     const expiresAtMillis = loop.nowMillis() + this.#options.commitWaitMillis;
     const { isPatient } = options;
-    if (!loop.reads.add({ expiresAtMillis, done }, isPatient)) {
+    if (!loop.reads.add({ expiresAtMillis, isPatient, done })) {
       loop.answerSoon(() => done(err("timed-out")));
     } else if (!isPatient) loop.wake();
   }

@@ -6,6 +6,8 @@ export type ReadFailure = "no-leader" | "timed-out" | "stopped";
 
 type Barrier = {
   readonly expiresAtMillis: number;
+  /** Content with the round that the next tick begins anyway, and with ticks that come late. */
+  readonly isPatient: boolean;
   readonly done: Done<Index, ReadFailure>;
 };
 
@@ -20,30 +22,32 @@ const BARRIERS_MAX = 16_384;
  */
 export class Reads {
   #waiting: Barrier[] = [];
-  /** As above, but content with the round that the next tick begins anyway. */
   #patient: Barrier[] = [];
   readonly #rounds = new Map<number, { readonly askedAtMillis: number; barriers: Barrier[] }>();
   /** Confirmed, but not yet applied; in order of confirmation, so nearly in order of index. */
   #confirmed: { readonly index: Index; readonly barriers: readonly Barrier[] }[] = [];
   #nextCtx: number;
   #count = 0;
+  #patientCount = 0;
 
   /** `firstCtx` is random: an answer queued for an earlier life of this process cannot match. */
   constructor(firstCtx: number) {
     this.#nextCtx = firstCtx;
   }
 
-  /** True while somebody waits who is not content to wait for a tick. */
+  /** True while somebody waits, for a round or its answer, who is not patient. */
   get isUrgent(): boolean {
-    return this.#count > this.#patient.length;
+    return this.#count > this.#patientCount;
   }
 
   /** False: there are too many already. */
-  add(barrier: Barrier, isPatient: boolean): boolean {
+  add(barrier: Barrier): boolean {
     if (this.#count >= BARRIERS_MAX) return false;
     this.#count += 1;
-    if (isPatient) this.#patient.push(barrier);
-    else this.#waiting.push(barrier);
+    if (barrier.isPatient) {
+      this.#patientCount += 1;
+      this.#patient.push(barrier);
+    } else this.#waiting.push(barrier);
     return true;
   }
 
@@ -75,7 +79,7 @@ export class Reads {
     if (reached.length === 0) return;
     this.#confirmed = this.#confirmed.filter((round) => round.index > applied);
     for (const { index, barriers } of reached) {
-      this.#count -= barriers.length;
+      this.#forget(barriers);
       for (const barrier of barriers) barrier.done(ok(index));
     }
   }
@@ -117,7 +121,12 @@ export class Reads {
   }
 
   #fail(barriers: readonly Barrier[], reason: ReadFailure): void {
-    this.#count -= barriers.length;
+    this.#forget(barriers);
     for (const barrier of barriers) barrier.done(err(reason));
+  }
+
+  #forget(barriers: readonly Barrier[]): void {
+    this.#count -= barriers.length;
+    for (const { isPatient } of barriers) if (isPatient) this.#patientCount -= 1;
   }
 }

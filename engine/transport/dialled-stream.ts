@@ -14,7 +14,7 @@ import { RAFT_SERVICE, REFUSAL_TRAILER } from "./raft-service.ts";
 /** From the first SYN to the peer's hello. */
 const DIAL_TIMEOUT_MILLIS = 3000;
 /** A frozen peer or a silent network is noticed after at most the sum of the two. */
-const KEEPALIVE_MILLIS = 2000;
+const KEEPALIVE_MILLIS = 5000;
 const KEEPALIVE_TIMEOUT_MILLIS = 2000;
 /** Written and not yet taken by the connection; more waits in the peer's own queue. */
 const UNSENT_BYTES_MAX = 2 * 1024 * 1024;

@@ -12,7 +12,8 @@ import { HandshakeLimits } from "./handshake-limits.ts";
 const RECEIVE_BYTES_MAX = (4 * 1024 + 64) * 1024;
 /** DESIGN §4, Limits. */
 const HANDSHAKE_MILLIS = 5000;
-const KEEPALIVE_MILLIS = 5000;
+/** Callers look after their connections themselves: this only ends those of callers that vanished. */
+const KEEPALIVE_MILLIS = 15_000;
 const KEEPALIVE_TIMEOUT_MILLIS = 5000;
 
 export type ListenError =
