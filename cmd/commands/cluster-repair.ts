@@ -52,7 +52,7 @@ const CONCLUSIONS: Readonly<Record<Verdict, string>> = {
     "come (a single node, or a majority in that state): nl cluster recover --dir DIR",
   refuses:
     "it does not start, and nothing of it can be used: keep the directory, remove the node from " +
-    "the cluster and join a new one",
+    "the cluster and join a new one; a cluster of one begins again: nl snapshot restore",
 };
 
 /** What a start of the node would do: cut off what is rotten, and remember that it was. */

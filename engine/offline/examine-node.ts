@@ -6,6 +6,7 @@ import { readIdentity } from "../storage/data-directory.ts";
 import { readMark } from "../storage/mark-file.ts";
 import { nodeFiles } from "../storage/node-files.ts";
 import type { Damage } from "../storage/open-log.ts";
+import { SqliteLog } from "../storage/sqlite-log.ts";
 import { openStoppedNode, type StoppedNode } from "./stopped-node.ts";
 
 /** What was found out about one file: one word, one sentence. */
@@ -21,7 +22,7 @@ export type Verdict = "starts-whole" | "starts-damaged" | "refuses";
 export type Examination = {
   readonly files: readonly FileFinding[];
   readonly verdict: Verdict;
-  /** Null when the data cannot be opened at all. */
+  /** Null when there is no telling what state the data make. */
   readonly node: ExaminedNode | null;
 };
 
@@ -53,7 +54,12 @@ export function examineNode(directory: string): Examination {
     const identity = readIdentity(copy);
     if (!identity.ok) return refused([logFinding(directory, identity.error.detail), marked]);
     const opened = openStoppedNode(copy, identity.value);
-    if (!opened.ok) return refused([logFinding(directory, opened.error.detail), marked]);
+    if (!opened.ok) {
+      const files = [logFinding(directory, opened.error.detail), marked];
+      return losesSnapshot(copy)
+        ? { ...refused(files), verdict: "starts-damaged" }
+        : refused(files);
+    }
     const { damage } = opened.value.log;
     const node = describe(opened.value);
     opened.value.log.close();
@@ -69,6 +75,20 @@ export function examineNode(directory: string): Examination {
 
 function refused(files: readonly FileFinding[]): Examination {
   return { files, verdict: "refuses", node: null };
+}
+
+/** Its snapshot is rotten, and there are others to send it another one. */
+function losesSnapshot(copy: string): boolean {
+  const monotonicMillis = (): number => performance.now();
+  const log = new SqliteLog({
+    directory: copy,
+    expected: null,
+    snapshotFile: "must-be-whole",
+    monotonicMillis,
+  });
+  const isLost = log.boot().ok && log.damage === "snapshot-lost";
+  log.close();
+  return isLost;
 }
 
 function copyData(directory: string, copy: string): void {
@@ -156,5 +176,7 @@ function what(damage: Damage | null): string {
       return "its record of term and vote is not what was written";
     case "commit-beyond-log":
       return "it ends before what was known to be committed";
+    case "snapshot-lost":
+      return "the snapshot that it begins with is not what was written";
   }
 }

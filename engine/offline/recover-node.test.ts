@@ -98,7 +98,7 @@ describe("examining a node that is stopped", () => {
     }
 
     expect([...outcomes]).toContain("log.sqlite starts-damaged");
-    expect([...outcomes]).toContain("snapshots/founding refuses");
+    expect([...outcomes]).toContain("snapshots/founding starts-damaged");
     expect([...outcomes]).not.toContain("snapshots/founding starts-whole");
   });
 });

@@ -33,7 +33,10 @@ export function bootHardState(boot: Boot, lastTerm: Term): HardState {
 }
 
 /** The configuration at `commit`: the snapshot's, then every committed change in order. */
-export function bootConf(boot: Boot, commit: Index): BootConf {
+export function bootConf(
+  boot: Pick<Boot, "snapshot" | "confEntries" | "lastIndex">,
+  commit: Index,
+): BootConf {
   let conf = boot.snapshot?.conf ?? EMPTY_CONF;
   const pendingConfs: PendingConf[] = [];
   for (const entry of boot.confEntries) {

@@ -10,9 +10,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { Index } from "../lib/ids.ts";
+import type { Index, PeerId, Term } from "../lib/ids.ts";
 import {
   entry,
+  FOUNDING,
   type HandClock,
   hardState,
   job,
@@ -22,6 +23,8 @@ import {
   Scratch,
 } from "./log-fixture.ts";
 import { readMark } from "./mark-file.ts";
+import { nodeFiles } from "./node-files.ts";
+import { digestOf, writeSnapshotFile } from "./snapshot-bytes.ts";
 
 /** DESIGN, Log store; SEMANTICS S15: what was lost is noticed, and a torn tail is no loss. */
 
@@ -258,4 +261,72 @@ describe("damage", () => {
     cpSync(directory, copy, { recursive: true });
     return copy;
   };
+});
+
+describe("a snapshot file that rots", () => {
+  const VOTERS = [1, 2, 3] as PeerId[];
+
+  /** Acked entries after a snapshot of these voters, whose file is on the disk. */
+  function logAfterSnapshot(voters: readonly PeerId[]): string {
+    const bytes = new TextEncoder().encode("the state at 20");
+    const sha256 = digestOf(bytes).sha256();
+    const position = { index: 20 as Index, term: 3 as Term };
+    const conf = { ...FOUNDING.conf, voters };
+    const snapshot = { ...position, conf, id: "made-here", bytes: bytes.length, sha256 };
+    const directory = crashedLog({ isMarked: true, isClosed: true });
+    const log = openLogIn(directory, clock);
+    writeSnapshotFile(nodeFiles(directory).snapshots, snapshot.id, bytes);
+    must(log.recordSnapshot(snapshot));
+    must(log.close());
+    return directory;
+  }
+
+  const snapshotOf = (directory: string): string =>
+    join(nodeFiles(directory).snapshots, "made-here");
+
+  const lookingAt = (directory: string) => logIn(directory, clock, "must-be-whole");
+
+  test("leaves nothing of the log but its vote, as damage, and the old log beside it", () => {
+    const directory = logAfterSnapshot(VOTERS);
+    flip(snapshotOf(directory), 3);
+
+    for (const damage of ["snapshot-lost", "not-yet-repaired"] as const) {
+      const log = lookingAt(directory);
+      expect(must(log.boot())).toMatchObject({
+        hardState: { term: 3, votedFor: 2, commit: 0 },
+        snapshot: null,
+        lastIndex: 0,
+        damaged: true,
+      });
+      expect(log.damage).toBe(damage);
+      must(log.close());
+    }
+    expect(existsSync(files(directory).damaged)).toBe(true);
+    expect(existsSync(snapshotOf(directory))).toBe(true);
+  });
+
+  test("that is gone altogether is the same damage", () => {
+    const directory = logAfterSnapshot(VOTERS);
+    rmSync(snapshotOf(directory));
+    const log = lookingAt(directory);
+
+    expect(must(log.boot())).toMatchObject({ lastIndex: 0, damaged: true });
+    must(log.close());
+  });
+
+  test("under the only voter changes nothing: there is nobody to get it from", () => {
+    const directory = logAfterSnapshot([1 as PeerId]);
+    flip(snapshotOf(directory), 3);
+    const log = lookingAt(directory);
+
+    expect(must(log.boot())).toMatchObject({ lastIndex: LAST, damaged: false });
+    must(log.close());
+  });
+
+  test("and one that is whole is no damage", () => {
+    const log = lookingAt(logAfterSnapshot(VOTERS));
+
+    expect(must(log.boot())).toMatchObject({ lastIndex: LAST, damaged: false });
+    must(log.close());
+  });
 });

@@ -6,6 +6,7 @@ import type { Result } from "../lib/result.ts";
 import type { StorageError } from "../platform/log-store.ts";
 import type { Entry, HardState, PersistJob, SnapshotMeta } from "../raft/types.ts";
 import { initDataDirectory, type NewNode } from "./data-directory.ts";
+import type { SnapshotFileRule } from "./open-log.ts";
 import { digestOf } from "./snapshot-bytes.ts";
 import { SqliteLog } from "./sqlite-log.ts";
 
@@ -66,8 +67,13 @@ export class Scratch {
 export type HandClock = { millis: number };
 
 /** A log that was not booted yet. Without a clock, time stands still. */
-export function logIn(directory: string, clock: HandClock = { millis: 0 }): SqliteLog {
-  return new SqliteLog({ directory, expected: null, monotonicMillis: () => clock.millis });
+export function logIn(
+  directory: string,
+  clock: HandClock = { millis: 0 },
+  snapshotFile: SnapshotFileRule = "not-looked-at",
+): SqliteLog {
+  const monotonicMillis = (): number => clock.millis;
+  return new SqliteLog({ directory, expected: null, snapshotFile, monotonicMillis });
 }
 
 /** A booted log, which is refused to a test that expected to get one. */

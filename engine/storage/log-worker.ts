@@ -36,7 +36,8 @@ function handle(request: Request): Reply | null {
   switch (request.kind) {
     case "boot": {
       const { directory, expected } = request;
-      log = new SqliteLog({ directory, expected, monotonicMillis: () => performance.now() });
+      const monotonicMillis = (): number => performance.now();
+      log = new SqliteLog({ directory, expected, snapshotFile: "must-be-whole", monotonicMillis });
       return toReply(log.boot(), packBoot);
     }
     case "write":

@@ -1,15 +1,27 @@
 import { chmodSync, closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { type Index, NOBODY, type Term } from "../lib/ids.ts";
+import { bootConf } from "../raft/boot-state.ts";
 import type { Boot, Entry, HardState, SnapshotMeta } from "../raft/types.ts";
-import { isSamePosition, type Position } from "./chain.ts";
+import { isSamePosition, ORIGIN, type Position } from "./chain.ts";
 import { type LogTables, openTables } from "./log-tables.ts";
 import { type Identity, type Mark, MarkFile, readMark } from "./mark-file.ts";
 import { DIRECTORY_MODE, FILE_MODE, nodeFiles } from "./node-files.ts";
 import { rebuildLog } from "./rebuild-log.ts";
 import { type LogScan, scanLog } from "./scan-log.ts";
-import { removeUnnamedSnapshots } from "./snapshot-bytes.ts";
+import {
+  digestFileNow,
+  findMismatch,
+  removeUnnamedSnapshots,
+  snapshotPaths,
+} from "./snapshot-bytes.ts";
 import { StorageFault, toStorageError } from "./storage-fault.ts";
 import { countDurableFrames } from "./wal-evidence.ts";
+
+/**
+ * Whether the file of the log's snapshot is looked at. `must-be-whole`: without it the log is
+ * worth nothing, and a node that is not the only voter begins again with none of it, as damaged.
+ */
+export type SnapshotFileRule = "must-be-whole" | "not-looked-at";
 
 /** Whom the caller takes the directory for; null = whoever it belongs to. */
 export type ExpectedOwner = { readonly clusterId: string; readonly nodeId: string };
@@ -23,7 +35,8 @@ export type Damage =
   | "mark-not-in-log"
   | "vote-behind-mark"
   | "hard-state-unreadable"
-  | "commit-beyond-log";
+  | "commit-beyond-log"
+  | "snapshot-lost";
 
 /** Everything that `SqliteLog` works on, verified. */
 export type OpenedLog = {
@@ -46,7 +59,11 @@ const TAIL_BYTES_MAX = 4 * 1024 * 1024;
  * Locks, verifies and loads one node's log. Throws `StorageFault`s and what SQLite throws; then
  * nothing was changed that a later attempt needs (`LogTables` keeps the WAL when it closes).
  */
-export function openLog(directory: string, expected: ExpectedOwner | null): OpenedLog {
+export function openLog(
+  directory: string,
+  expected: ExpectedOwner | null,
+  snapshotFile: SnapshotFileRule,
+): OpenedLog {
   const files = nodeFiles(directory);
   checkPresence(directory);
   const durableFrames = countDurableFrames(files.wal);
@@ -58,7 +75,9 @@ export function openLog(directory: string, expected: ExpectedOwner | null): Open
     takeOver(directory);
     mark = new MarkFile(files.mark);
     const isWalCut = tables.checkpoint("PASSIVE") < durableFrames;
-    const survey = surveyLog({ tables, mark, identity, isWalCut });
+    const found = surveyLog({ tables, mark, identity, isWalCut });
+    const isLost = snapshotFile === "must-be-whole" && isSnapshotLost(files.snapshots, found);
+    const survey = isLost ? withoutLog(found) : found;
     tables = settle({ directory, tables, mark, survey });
     const { snapshot, damage } = survey;
     // A damaged log may name an old one: then nothing goes that may still be needed.
@@ -190,6 +209,29 @@ function surveyLog(options: {
     damagedTerm: fresh === null ? damagedBefore : term,
   };
 }
+
+/**
+ * A log whose snapshot is not what was written cannot be used, but what it has promised can be
+ * kept, if there is another voter to get everything from.
+ */
+function isSnapshotLost(folder: string, { snapshot, scan, hardState, identity }: Survey): boolean {
+  if (snapshot === null) return false;
+  const commit = hardState?.commit ?? snapshot.index;
+  const known = { snapshot, confEntries: scan.confEntries, lastIndex: scan.last.index };
+  const { voters, votersOutgoing } = bootConf(known, commit).conf;
+  if (![...voters, ...votersOutgoing].some((id) => id !== identity.peerId)) return false;
+  return findMismatch(snapshot, digestFileNow(snapshotPaths(folder, snapshot.id).whole)) !== null;
+}
+
+/** The vote stays; of the log nothing. */
+const withoutLog = (survey: Survey): Survey => ({
+  ...survey,
+  snapshot: null,
+  scan: { base: ORIGIN, last: ORIGIN, termRuns: [], confEntries: [], isBroken: true },
+  hardState: clampCommit(survey.hardState, ORIGIN.index),
+  damage: "snapshot-lost",
+  damagedTerm: survey.hardState?.term ?? (0 as Term),
+});
 
 function readSnapshot(tables: LogTables): SnapshotMeta | null {
   const snapshot = tables.get("snapshot");

@@ -6,7 +6,13 @@ import type { StorageError } from "../platform/log-store.ts";
 import type { Boot, Entry, HardState, PersistJob, SnapshotMeta } from "../raft/types.ts";
 import { extend, isSamePosition, ORIGIN, type Position, positionOf } from "./chain.ts";
 import { nodeFiles } from "./node-files.ts";
-import { type Damage, type ExpectedOwner, type OpenedLog, openLog } from "./open-log.ts";
+import {
+  type Damage,
+  type ExpectedOwner,
+  type OpenedLog,
+  openLog,
+  type SnapshotFileRule,
+} from "./open-log.ts";
 import { continues } from "./scan-log.ts";
 import { attempt, naming, StorageFault } from "./storage-fault.ts";
 import { FRAME_BYTES, PAGE_BYTES } from "./wal-evidence.ts";
@@ -14,6 +20,8 @@ import { FRAME_BYTES, PAGE_BYTES } from "./wal-evidence.ts";
 export type SqliteLogOptions = {
   readonly directory: string;
   readonly expected: ExpectedOwner | null;
+  /** Without: the snapshot is another's business. */
+  readonly snapshotFile?: SnapshotFileRule;
   /** Milliseconds since an arbitrary start, never going back. */
   readonly monotonicMillis: () => number;
 };
@@ -63,10 +71,10 @@ export class SqliteLog {
   }
 
   boot(): Result<Boot, StorageError> {
-    const { directory, expected } = this.#options;
+    const { directory, expected, snapshotFile = "not-looked-at" } = this.#options;
     return this.#guard(`opening the log in ${directory}`, () => {
       assert(this.#opened === null, "a log is opened once");
-      const opened = openLog(directory, expected);
+      const opened = openLog(directory, expected, snapshotFile);
       this.#opened = opened;
       this.#base = opened.base;
       this.#last = opened.last;

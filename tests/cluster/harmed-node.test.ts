@@ -86,6 +86,8 @@ describe(`${FLIPS} flipped bits with the whole node`, () => {
 
         if (process.env["NL_TALLY"] === "1") console.log(file, outcomes);
         expect(outcomes.started + outcomes.refused).toBe(FLIPS);
+        // There are others who have it.
+        if (file.startsWith("snapshots/")) expect(outcomes.started).toBe(FLIPS);
       },
       FILE_MILLIS,
     );

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { Index, Term } from "../../engine/lib/ids.ts";
-import type { Boot, Entry } from "../../engine/raft/types.ts";
+import type { Index, PeerId, Term } from "../../engine/lib/ids.ts";
+import type { Boot, Entry, SnapshotMeta } from "../../engine/raft/types.ts";
 import {
   entry,
   FOUNDING,
@@ -16,6 +16,7 @@ import {
   Scratch,
 } from "../../engine/storage/log-fixture.ts";
 import { readMark } from "../../engine/storage/mark-file.ts";
+import { digestOf, writeSnapshotFile } from "../../engine/storage/snapshot-bytes.ts";
 import type { SqliteLog } from "../../engine/storage/sqlite-log.ts";
 import { cutOff, flipped, gone, type Harm, zeroedPage, zeroedSector } from "../support/harm.ts";
 import { type Draw, seeded } from "../support/seeded.ts";
@@ -37,7 +38,8 @@ const LIMIT_MILLIS = 30_000;
 /** The files of a node's directory at one moment, by name. */
 type Image = ReadonlyMap<string, Uint8Array>;
 
-const FILES = ["log.sqlite", "log.sqlite-wal", "mark", "log.pid"];
+const SNAPSHOT_FILE = "snapshots/made-here";
+const FILES = ["log.sqlite", "log.sqlite-wal", "mark", "log.pid", SNAPSHOT_FILE];
 
 /** What was acked and made durable: all that ever stood at an index, the newest last. */
 type Truth = { readonly versions: ReadonlyMap<Index, readonly Entry[]>; readonly last: Index };
@@ -60,7 +62,15 @@ afterAll(() => scratch.remove());
 const TERM = 6;
 const VOTE = 2;
 const COMPACTED = 15;
-const SNAPSHOT = { ...FOUNDING, index: 20 as Index, term: 2 as Term, id: "made-here" };
+const SNAPSHOT_BYTES = new TextEncoder().encode("the state at 20 ".repeat(500));
+const SNAPSHOT: SnapshotMeta = {
+  index: 20 as Index,
+  term: 2 as Term,
+  id: "made-here",
+  conf: { ...FOUNDING.conf, voters: [1, 2, 3] as PeerId[] },
+  bytes: SNAPSHOT_BYTES.length,
+  sha256: digestOf(SNAPSHOT_BYTES).sha256(),
+};
 
 /** Appends, votes, a replaced suffix, a compaction, a checkpoint in the middle; then idle. */
 function writeHistory(): void {
@@ -76,6 +86,7 @@ function writeHistory(): void {
   };
   append(2, 12, 1);
   append(13, 40, 2);
+  writeSnapshotFile(join(scratch.directory, "snapshots"), SNAPSHOT.id, SNAPSHOT_BYTES);
   must(log.recordSnapshot(SNAPSHOT));
   log.truncateBefore((COMPACTED + 1) as Index);
   settle(log, clock);
@@ -103,6 +114,7 @@ describe("a file of a stopped node", () => {
     { name: "the WAL after a crash", file: "log.sqlite-wal", image: () => crashed },
     { name: "the mark", file: "mark", image: () => crashed },
     { name: "the holder's name", file: "log.pid", image: () => crashed },
+    { name: "the snapshot", file: SNAPSHOT_FILE, image: () => crashed },
   ] as const;
 
   for (const { name, file, image } of places) {
@@ -113,6 +125,7 @@ describe("a file of a stopped node", () => {
 
         expect(failures).toEqual([]);
         if (file.startsWith("log.sqlite")) expect(outcomes.damaged).toBeGreaterThan(FLIPS / 5);
+        if (file === SNAPSHOT_FILE) expect(outcomes.damaged).toBe(FLIPS);
       },
       LIMIT_MILLIS,
     );
@@ -167,7 +180,7 @@ describe("a file put back from an older copy", () => {
 
   /** Not to be noticed here: the leader does, since it remembers what this node had acked. */
   test("of all of them opens as the node that it was then", () => {
-    const log = logIn(put(older));
+    const log = lookingAt(put(older));
 
     expect(must(log.boot())).toMatchObject({ lastIndex: 40, damaged: false });
     must(log.close());
@@ -204,7 +217,7 @@ function outcomeOf({ what, image }: Case): Outcome {
 }
 
 function judge(directory: string): Outcome {
-  const log = logIn(directory);
+  const log = lookingAt(directory);
   const booted = log.boot();
   if (!booted.ok) {
     expect(["corrupt", "foreign"]).toContain(booted.error.kind);
@@ -238,6 +251,10 @@ function checkBoot(boot: Boot, log: SqliteLog, marked: number): void {
   }
 }
 
+/** As a node opens it: its snapshot must be whole, too. */
+const lookingAt = (directory: string): SqliteLog =>
+  logIn(directory, { millis: 0 }, "must-be-whole");
+
 const isSame = (a: Entry, b: Entry): boolean =>
   a.term === b.term && a.kind === b.kind && Buffer.compare(a.data, b.data) === 0;
 
@@ -246,7 +263,7 @@ const indexes = (from: number, to: number): readonly Index[] =>
 
 /** A damaged log stays so, with its vote, until its node has been repaired. */
 function checkRemembers(directory: string): Outcome {
-  const log = logIn(directory);
+  const log = lookingAt(directory);
   const again = must(log.boot());
   must(log.close());
   expect(again).toMatchObject({ damaged: true, hardState: { term: TERM, votedFor: VOTE } });
