@@ -89,6 +89,29 @@ describe("a job on a single node", () => {
     expect(cluster.world.clock.monotonicMillis() - submittedAt).toBeLessThan(40);
   });
 
+  test("only a slow start is told: a short one is not worth an entry of the log", () => {
+    const cluster = new WorkCluster(1);
+    cluster.settle();
+    setRunMillis(cluster, 5_000);
+    const starts: string[] = [];
+    cluster.leader().replica.listen({
+      onFacts: (facts) => {
+        for (const fact of facts) {
+          if (fact.kind === "attempt-changed" && fact.state === "starting")
+            starts.push(fact.attemptId);
+        }
+      },
+    });
+
+    cluster.submit(JOB);
+    cluster.world.advance(6_000);
+    runsOnFirst(cluster).host.startMillis = 2_000;
+    cluster.submit("slow56789abc");
+    cluster.world.advance(1_600);
+
+    expect(starts).toEqual(["slow56789abc.1"]);
+  });
+
   test("a failing program ends failed with its own exit code", () => {
     const cluster = new WorkCluster(1);
     cluster.settle();

@@ -256,8 +256,11 @@ class RunningExecutor implements Executor {
   }
 
   #collect(report: AttemptReport, reports: AttemptReport[]): void {
-    const now = this.#options.clock.monotonicMillis();
-    if (this.#reportPace.takeDue(report.attemptId, report.phase, now)) reports.push(report);
+    const { clock, settings } = this.#options;
+    const now = clock.monotonicMillis();
+    const patience = report.phase === "starting" ? settings.slowStartMillis : 0;
+    const { attemptId, phase } = report;
+    if (this.#reportPace.takeDue(attemptId, phase, now, patience)) reports.push(report);
   }
 
   /** Repeated until the own replica shows it: an answer alone proves nothing here. */

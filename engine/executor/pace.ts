@@ -21,16 +21,16 @@ export class Pace {
     this.#random = random;
   }
 
-  /** True when `what` is due for this attempt; counts it as done now. */
-  takeDue(attemptId: AttemptId, what: string, nowMillis: number): boolean {
+  /** True when `what` is due for this attempt, at first after a patience; counts it as done now. */
+  takeDue(attemptId: AttemptId, what: string, nowMillis: number, patienceMillis = 0): boolean {
     const known = this.#issued.get(attemptId);
-    if (known?.what === what && known.dueAtMillis > nowMillis) return false;
-    const issued =
-      known?.what === what ? known : { what, tries: 0, failures: 0, dueAtMillis: nowMillis };
+    const dueAtMillis = nowMillis + patienceMillis;
+    const issued = known?.what === what ? known : { what, tries: 0, failures: 0, dueAtMillis };
+    this.#issued.set(attemptId, issued);
+    if (issued.dueAtMillis > nowMillis) return false;
     const { repeatMillis, repeatMillisMax } = this.#settings;
     issued.dueAtMillis = nowMillis + Math.min(repeatMillis * 2 ** issued.tries, repeatMillisMax);
     issued.tries += 1;
-    this.#issued.set(attemptId, issued);
     return true;
   }
 

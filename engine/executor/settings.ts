@@ -7,6 +7,8 @@ export type ExecutorSettings = {
   /** Before something that shows no effect is done, or reported, again; doubles up to the next. */
   readonly repeatMillis: number;
   readonly repeatMillisMax: number;
+  /** A start that takes longer is reported at the next look; a shorter one is not worth an entry. */
+  readonly slowStartMillis: number;
   /** After a call to the leader that failed: doubles, with jitter, up to `repeatMillis`. */
   readonly failedCallMillis: number;
   /** Between two looks when nothing happens. */
@@ -22,6 +24,7 @@ export const EXECUTOR_DEFAULTS: ExecutorSettings = {
   killAfterMillis: 25_000,
   repeatMillis: 1_000,
   repeatMillisMax: 10_000,
+  slowStartMillis: 500,
   failedCallMillis: 100,
   lookMillis: 1_000,
   finishedKept: 1_000,

@@ -39,6 +39,7 @@ export function taskStatus(attemptId: string, phase: TaskPhase): TaskStatus {
  * once. Outlives the executors that connect to it, as the real one does.
  */
 export class FakeTaskHost implements TaskHost {
+  startMillis = 1;
   runMillis = 100;
   exitCode = 0;
   readonly starts: AttemptId[] = [];
@@ -78,7 +79,7 @@ export class FakeTaskHost implements TaskHost {
     if (this.tasks.has(attemptId)) return;
     this.starts.push(attemptId);
     this.#show({ ...taskStatus(attemptId, "starting"), fence });
-    this.#timers.after(1, () => this.#change(attemptId, { phase: "running" }));
+    this.#timers.after(this.startMillis, () => this.#change(attemptId, { phase: "running" }));
     this.#timers.after(this.runMillis, () => this.#exit(attemptId, { exitCode: this.exitCode }));
   }
 
