@@ -6,6 +6,7 @@ import { type NlError, nlError } from "../engine/lib/error-code.ts";
 import type { Invocation } from "./invocation.ts";
 import { addressOf, clientDirectory, readClusterFile } from "./local/cluster-file.ts";
 import { dataRoot } from "./local/data-root.ts";
+import { leaderFirst, rememberLeader } from "./local/last-leader.ts";
 import { agentPid } from "./local/node-process.ts";
 import { NlFailure, orFail } from "./nl-failure.ts";
 import { UsageError } from "./usage-error.ts";
@@ -23,7 +24,8 @@ export async function openClient(invocation: Invocation, world: World): Promise<
   const timeout = await requestTimeout(invocation);
   const paths = credentialPaths(invocation, world, root);
   if (given !== "") return connectWith(parseAddresses(given), paths, timeout);
-  return connectWith(localAddresses(root), paths, timeout);
+  const addresses = leaderFirst(root, localAddresses(root));
+  return connectWith(addresses, paths, timeout, (leader) => rememberLeader(root, leader));
 }
 
 /** True: the command line or the environment names a cluster; false: it is the local one. */
@@ -44,6 +46,7 @@ async function connectWith(
   addresses: readonly string[],
   paths: Credentials,
   timeoutMillis: number,
+  onLeader: (address: string) => void = () => {},
 ): Promise<Client> {
   const [{ connect }, ca, cert, key] = await Promise.all([
     import("../engine/client/grpc-client.ts"),
@@ -53,7 +56,7 @@ async function connectWith(
   ]);
   const credentials = { ca, cert, key };
   try {
-    return connect({ addresses, credentials, requestTimeoutMillis: timeoutMillis });
+    return connect({ addresses, credentials, requestTimeoutMillis: timeoutMillis, onLeader });
   } catch (cause) {
     throw new NlFailure(unusable(paths, cause));
   }

@@ -6,6 +6,7 @@ import { Interrupted } from "../interrupted.ts";
 import { NlFailure, orFail } from "../nl-failure.ts";
 import type { World } from "../world.ts";
 import { addressOf, clientDirectory, type LocalNode } from "./cluster-file.ts";
+import { rememberLeader } from "./last-leader.ts";
 import { agentPid, logSince } from "./node-process.ts";
 import { type StartedNode, type Starting, startMissing } from "./start-nodes.ts";
 import { counted, mergedWarnings, whyEnded } from "./start-report.ts";
@@ -43,6 +44,8 @@ export async function bringUp(options: BringUp): Promise<Up> {
   interrupted.addEventListener("abort", closeNow, { once: true });
   try {
     const leader = await untilUp(new Waiting(options, started, client));
+    const leading = cluster.nodes.find(({ id }) => id === leader.leaderId);
+    if (leading !== undefined) rememberLeader(root, addressOf(leading));
     const missing = cluster.nodes.filter(({ id }) => agentPid(root, id) === null);
     return { leaderId: leader.leaderId, missing: missing.map(({ id }) => id) };
   } catch (error) {

@@ -184,9 +184,11 @@ describe("a call", () => {
     });
     const client = await servers.client([relay.address]);
 
+    servers.leaders.length = 0;
     for (let i = 0; i < 3; i++) await client.submitJob({ jobId, spec });
 
     expect(leader.seen).toHaveLength(2);
+    expect(servers.leaders).toEqual([leading.address]);
   });
 });
 

@@ -26,6 +26,8 @@ export type ConnectOptions = {
   readonly credentials: Credentials;
   /** How long a call is repeated where that is safe; at most 60 s are used. */
   readonly requestTimeoutMillis: number;
+  /** A node that leads, and was not the first to be asked: who remembers it saves itself a hop. */
+  readonly onLeader?: (address: string) => void;
 };
 
 /** A client with the means for bulk work. */
@@ -36,7 +38,7 @@ export interface GrpcClient extends Client {
 
 /** Connects lazily: the first call dials. */
 export function connect(options: ConnectOptions): GrpcClient {
-  const pool = new NodePool(options.addresses, options.credentials);
+  const pool = new NodePool(options.addresses, options.credentials, options.onLeader);
   const calls = new UnaryCalls(pool, options.requestTimeoutMillis);
   return {
     ...jobCalls(calls),

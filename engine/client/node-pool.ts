@@ -42,15 +42,21 @@ export class NodePool {
   readonly #addresses: string[];
   readonly #clients = new Map<string, Client>();
   readonly #failedAt = new Map<string, number>();
+  readonly #onLeader: (address: string) => void;
   #current = 0;
   #hasConnected = false;
   #isClosed = false;
 
   /** Throws when a key does not belong to its certificate, or a text is none of the two. */
-  constructor(addresses: readonly string[], credentials: Credentials) {
+  constructor(
+    addresses: readonly string[],
+    credentials: Credentials,
+    onLeader: (address: string) => void = () => {},
+  ) {
     assert(addresses.length > 0, "a client knows at least one address");
     this.#addresses = [...new Set(addresses)].slice(0, ADDRESSES_MAX);
     this.#credentials = credentials;
+    this.#onLeader = onLeader;
     const { ca, key, cert } = credentials;
     const bytes = (pem: string): Buffer => Buffer.from(pem);
     this.#channelCredentials = grpcCredentials.createSsl(bytes(ca), bytes(key), bytes(cert));
@@ -93,7 +99,9 @@ export class NodePool {
     if (failedAt !== undefined && performance.now() - failedAt < SHUN_MILLIS) return;
     this.learn([address]);
     const at = this.#addresses.indexOf(address);
-    if (at !== -1) this.#current = at;
+    if (at === -1) return;
+    this.#current = at;
+    this.#onLeader(address);
   }
 
   /** Members that this client was not given. */

@@ -47,6 +47,8 @@ export type FakeBehaviour = {
 /** Servers that misbehave on purpose, with certificates of one cluster, and clients for them. */
 export class FakeServers {
   readonly #authority: Promise<Authority> = createAuthority({ clusterId: "fake", now }).then(must);
+  /** What clients were told about who leads. */
+  readonly leaders: string[] = [];
   readonly #closing: (() => unknown)[] = [];
 
   /** The address of a new server. */
@@ -88,7 +90,8 @@ export class FakeServers {
       cert: leaf.certificatePem,
       key: leaf.keyPem,
     };
-    const client = connect({ addresses, credentials, requestTimeoutMillis });
+    const onLeader = (address: string): void => void this.leaders.push(address);
+    const client = connect({ addresses, credentials, requestTimeoutMillis, onLeader });
     this.#closing.push(() => client.close());
     return client;
   }
