@@ -122,7 +122,7 @@ export class Tasks {
     if (entry === undefined) return null;
     if (entry.kind === "live") return entry.task.output;
     const output = new TaskOutput(join(this.#folderOf(attemptId), "output"), 0);
-    output.recover();
+    output.recover(entry.status.stdoutBytes + entry.status.stderrBytes);
     output.complete();
     return output;
   }

@@ -58,8 +58,8 @@ export class HostLab implements TaskHostWorld {
   hostPid(): number | null {
     const path = join(this.folder, "task-host.pid");
     if (!existsSync(path)) return null;
-    const { pid } = JSON.parse(readFileSync(path, "utf8")) as { readonly pid: number };
-    return isAlive(pid) ? pid : null;
+    const [pid] = /(?<="pid":)\d+/.exec(readFileSync(path, "utf8")) ?? [];
+    return pid !== undefined && isAlive(Number(pid)) ? Number(pid) : null;
   }
 
   /** kill -9, and gone. */

@@ -8,9 +8,10 @@ import {
   writevSync,
 } from "node:fs";
 import { assert } from "../../lib/assert.ts";
+import { crc32c } from "../../lib/crc32c.ts";
 import type { OutputStream } from "../task-driver.ts";
 
-/** A piece of output as it lies in a file: a header, then the bytes. */
+/** A piece of output as it lies in a file: a checked header, then the bytes. */
 export type Frame = {
   readonly stream: OutputStream;
   /** Position of the first byte in the attempt's one sequence. */
@@ -21,7 +22,8 @@ export type Frame = {
 };
 
 export const FRAME_BYTES_MAX = 64 * 1024;
-const HEADER_BYTES = 16;
+const CHECK_AT = 16;
+const HEADER_BYTES = CHECK_AT + 4;
 
 /**
  * An append-only file of frames that can be emptied and filled again. `fill` counts the fillings
@@ -73,14 +75,17 @@ export class FrameFile {
     }
   }
 
-  /** The frame at a file position, and where the next one begins; null at the end. */
+  /**
+   * The frame at a file position, and where the next one begins; null at the end, and where what
+   * is there is not what was written: nothing behind it can be told apart.
+   */
   frameAt(position: number): { readonly frame: Frame; readonly next: number } | null {
     if (position + HEADER_BYTES > this.size) return null;
     const header = this.#read(position, HEADER_BYTES);
     if (header === null) return null;
-    const { stream, length, offset, streamOffset } = decodeHeader(header);
+    const { stream, length, offset, streamOffset, check } = decodeHeader(header);
     const data = this.#read(position + HEADER_BYTES, length);
-    if (data === null) return null;
+    if (data === null || check !== checkOf(header, data)) return null;
     return {
       frame: { stream, offset, streamOffset, data },
       next: position + HEADER_BYTES + length,
@@ -124,13 +129,17 @@ export class FrameFile {
   }
 }
 
-/** stream: 1 byte, length: 3, offset: 6, stream offset: 6, all little-endian. */
+/** stream: 1 byte, length: 3, offset: 6, stream offset: 6, CRC-32C of all else: 4; little-endian. */
 function encodeHeader({ stream, data, offset, streamOffset }: Frame, header: Buffer): void {
   header.writeUInt8(stream === "stdout" ? 1 : 2, 0);
   header.writeUIntLE(data.length, 1, 3);
   header.writeUIntLE(offset, 4, 6);
   header.writeUIntLE(streamOffset, 10, 6);
+  header.writeUInt32LE(checkOf(header, data), CHECK_AT);
 }
+
+const checkOf = (header: Uint8Array, data: Uint8Array): number =>
+  crc32c(crc32c(0, header.subarray(0, CHECK_AT)), data);
 
 function decodeHeader(bytes: Uint8Array) {
   const header = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -140,5 +149,6 @@ function decodeHeader(bytes: Uint8Array) {
     length: header.readUIntLE(1, 3),
     offset: header.readUIntLE(4, 6),
     streamOffset: header.readUIntLE(10, 6),
+    check: header.readUInt32LE(CHECK_AT),
   };
 }

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { flipped } from "../../../tests/support/harm.ts";
+import { seeded } from "../../../tests/support/seeded.ts";
 import type { OutputChunk } from "../../platform/output-reader.ts";
 import { TaskOutput } from "./task-output.ts";
 
@@ -174,3 +176,66 @@ test("keeps nothing when asked to, and still counts", async () => {
 
   expect(chunks).toMatchObject([{ offset: 4, skippedBytes: 4, complete: true }]);
 });
+
+const FLIPS = 200;
+
+test(`passes nothing else for what was written over ${FLIPS} flipped bits, and says what is missing`, async () => {
+  const written = outputInFiles();
+  const whole = await recovered(written.length);
+  const files = readdirSync(folder).map((name) => join(folder, name));
+  const draw = seeded(20_261_128);
+  for (const path of files) {
+    const original = new Uint8Array(readFileSync(path));
+    if (original.length === 0) continue;
+    for (let one = 0; one < FLIPS; one++) {
+      const { what, bytes: harmed } = flipped(original, draw);
+      writeFileSync(path, harmed ?? "");
+
+      const found = await recovered(written.length);
+
+      const wrong = findWrong(written, found);
+      expect(`${path} ${what}: ${wrong}`).toBe(`${path} ${what}: `);
+      expect(bytesOf(found)).toBeLessThan(bytesOf(whole));
+    }
+    writeFileSync(path, original);
+  }
+});
+
+/** What was written, byte by byte: the two streams use different letters. */
+function outputInFiles(): string {
+  const output = new TaskOutput(folder, 60);
+  let written = "";
+  for (let line = 0; line < 60; line++) {
+    const [stream, piece] =
+      line % 3 === 0 ? (["stderr", `E${line} `] as const) : (["stdout", `o${line} `] as const);
+    output.write(stream, bytes(piece));
+    written += piece;
+  }
+  output.complete();
+  return written;
+}
+
+/** As the next host reads it. */
+async function recovered(writtenBytes: number): Promise<readonly OutputChunk[]> {
+  const output = new TaskOutput(folder, 0);
+  output.recover(writtenBytes);
+  output.complete();
+  return await collect(output.read(all));
+}
+
+const bytesOf = (chunks: readonly OutputChunk[]): number =>
+  chunks.reduce((sum, { data }) => sum + data.length, 0);
+
+/** Empty: every byte is in its place and of its stream, or is counted as not kept. */
+function findWrong(written: string, chunks: readonly OutputChunk[]): string {
+  let position = 0;
+  for (const { offset, skippedBytes, data, stream } of chunks) {
+    if (offset !== position + skippedBytes) return `${offset} follows ${position}`;
+    const piece = new TextDecoder().decode(data);
+    if (written.slice(offset, offset + data.length) !== piece) return `"${piece}" at ${offset}`;
+    if (stream !== "none" && /E/.test(piece) !== (stream === "stderr"))
+      return `${stream}: ${piece}`;
+    position = offset + data.length;
+  }
+  return position === written.length ? "" : `ends at ${position}`;
+}

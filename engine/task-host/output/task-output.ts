@@ -40,10 +40,10 @@ export class TaskOutput {
     return { stdout: stdout.totalBytes, stderr: stderr.totalBytes };
   }
 
-  /** Takes over what a host before this one wrote. */
-  recover(): void {
+  /** Takes over what a host before this one wrote: `writtenBytes`, if that is known. */
+  recover(writtenBytes = 0): void {
     const { stdout, stderr } = this.#streams;
-    this.#totalBytes = Math.max(stdout.recover(), stderr.recover());
+    this.#totalBytes = Math.max(stdout.recover(), stderr.recover(), writtenBytes);
     stdout.close();
     stderr.close();
   }
