@@ -8,8 +8,8 @@ import type { VirtualTime } from "./world/virtual-time.ts";
 
 /** What runs inside one life of a node's process. */
 export type Driver = {
-  /** Null until it has booted. */
-  status(): Status | null;
+  /** Raft's status; null before it has booted, and when Raft had no turn since it was last asked. */
+  news(): Status | null;
 };
 
 type Slot<D> = {
@@ -87,7 +87,7 @@ export class SimCluster<D extends Driver> {
       time: this.time,
       afterTurn: () => {
         if (slot.process !== process) return;
-        const status = slot.driver?.status() ?? null;
+        const status = slot.driver?.news() ?? null;
         if (status !== null) this.observer.turned(peer, status);
       },
       onSuicide: () => {

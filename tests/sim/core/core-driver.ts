@@ -84,6 +84,10 @@ export class CoreDriver {
     return this.#raft?.status() ?? null;
   }
 
+  news(): Status | null {
+    return this.status();
+  }
+
   get state(): Registers | null {
     return this.#state;
   }

@@ -7,6 +7,8 @@ import type { Machine } from "./machine.ts";
 import type { SimNode } from "./sim-node.ts";
 
 const UNDRAIN_MILLIS = 300;
+/** Longer than it takes to hear that one's lease is gone. */
+const CALM_PROGRAM_MILLIS = 1_000;
 
 /** What can go wrong with a whole node and its machine, beyond its Raft. */
 export function nodeFaults(
@@ -36,7 +38,10 @@ export function nodeFaults(
     }
   };
   const calm = (): void => {
-    for (const machine of machines) machine.host.restart();
+    for (const { host } of machines) {
+      host.restart();
+      host.calm(CALM_PROGRAM_MILLIS);
+    }
     undrainAll(cluster, ask);
   };
   return { act, calm, onHalted: (peer: PeerId) => restartHalted(cluster, peer, random) };

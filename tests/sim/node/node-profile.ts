@@ -72,10 +72,10 @@ export function nodeProfile(random: SimRandom): NodeProfile {
       entries: random.pick([100_000, 60, 25, 25]),
       logBytes: 2 ** 26,
       keepEntries: random.pick([0, 5, 5, 50]),
-      recordsPerSlice: 4,
+      recordsPerSlice: random.pick([4, 16, 64]),
     },
     isUpgraded: random.chance(0.3),
-    jobCount: 28 + random.below(12),
+    jobCount: 22 + random.below(10),
     faultPauseMillisMax: random.pick([700, 1_200, 2_000]),
   };
 }

@@ -249,7 +249,7 @@ export class NodeSimulation implements World {
   #views(): readonly ClusterView[] {
     return this.#cluster.peers.flatMap((peer) => {
       const node = this.#cluster.driver(peer);
-      return node === null || node.status() === null ? [] : [node.replica.view];
+      return node?.isStarted ? [node.replica.view] : [];
     });
   }
 }

@@ -52,6 +52,8 @@ export class SimNode implements Driver {
   readonly replica: Replica;
   readonly duties: LeaderDuties;
   #isStarted = false;
+  /** The replica does everything in turns of its own: between them, Raft stays as it is. */
+  #hasTurned = false;
 
   constructor(options: SimNodeOptions) {
     const { nodeId, peerId, clock, timers, random, logger, logStore, transport } = options;
@@ -67,7 +69,10 @@ export class SimNode implements Driver {
       maxWaitingProposals: 256,
       commitWaitMillis: 1_000,
       snapshots: options.snapshotPolicy,
-      platform: { clock, timers, random, logStore, snapshots, snapshotLink, transport, logger },
+      platform: {
+        ...{ clock, random, logStore, snapshots, snapshotLink, transport, logger },
+        timers: this.#noticing(timers),
+      },
     });
     this.replica.listen({
       onFacts: options.onFacts,
@@ -88,8 +93,25 @@ export class SimNode implements Driver {
     });
   }
 
-  status(): Status | null {
-    return this.#isStarted ? this.replica.status().raft : null;
+  get isStarted(): boolean {
+    return this.#isStarted;
+  }
+
+  news(): Status | null {
+    if (!this.#isStarted || !this.#hasTurned) return null;
+    this.#hasTurned = false;
+    return this.replica.status().raft;
+  }
+
+  #noticing(timers: Timers): Timers {
+    const noticed = (callback: () => void) => (): void => {
+      this.#hasTurned = true;
+      callback();
+    };
+    return {
+      after: (millis, callback) => timers.after(millis, noticed(callback)),
+      soon: (callback) => timers.soon(noticed(callback)),
+    };
   }
 }
 
@@ -120,9 +142,12 @@ function executorOf(options: SimNodeOptions, replica: Replica): Executor {
     specOf,
     ...{ taskHost, controlLink, clock, timers, random, logger },
     stats: () => ({ memoryUsedBytes: 0, cpuUsedMillis: 0 }),
-    settings: { ...tenth(EXECUTOR_DEFAULTS), lookMillis: 200, finishedKept: 10 },
+    settings: { ...tenth(EXECUTOR_DEFAULTS), ...LESS_OFTEN, finishedKept: 10 },
   });
 }
+
+/** Still three heartbeats within a lease, and fewer that show nothing new. */
+const LESS_OFTEN = { heartbeatMillis: 400, lookMillis: 400 };
 
 /** Lease, lost and all other times at a tenth (issue 3), so that ten seconds hold a whole story. */
 function tenth<S extends Readonly<Record<string, number>>>(settings: S): S {

@@ -42,6 +42,7 @@ export class SimTaskHost {
   #lease: Lease | null = null;
   #agent: Agent | null = null;
   #isUp = true;
+  #programMillisMax = Number.POSITIVE_INFINITY;
 
   constructor(options: SimTaskHostOptions) {
     this.#options = options;
@@ -93,6 +94,12 @@ export class SimTaskHost {
     this.#lease = null;
     for (const task of this.#tasks.values()) task.loseHost();
     this.#tell({ kind: "disconnected", detail: "the task host is gone" });
+  }
+
+  /** From now on no program runs for longer: waiting for one shows nothing. */
+  calm(programMillisMax: number): void {
+    this.#programMillisMax = programMillisMax;
+    for (const task of this.#tasks.values()) task.endWithin(programMillisMax);
   }
 
   restart(): void {
@@ -160,6 +167,7 @@ export class SimTaskHost {
       time,
       now: () => clock.now(),
       mayStart: () => this.#isUp && this.#holdsLease(),
+      programMillisMax: () => this.#programMillisMax,
       onStarted,
       onEnded,
       onChange: (task: TaskStatus) => {

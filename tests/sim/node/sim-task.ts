@@ -42,6 +42,8 @@ export type TaskWorld = {
   readonly time: VirtualTime;
   readonly now: () => UnixMillis;
   readonly mayStart: () => boolean;
+  /** How long a program that starts now runs at most. */
+  readonly programMillisMax: () => number;
   readonly onStarted: (task: TaskEvent) => void;
   readonly onEnded: (task: TaskEvent) => void;
   readonly onChange: (status: TaskStatus) => void;
@@ -121,6 +123,13 @@ export class SimTask {
     this.#end({ end, exitCode: null, signal: this.#isAlive ? signal : "" });
   }
 
+  /** A program that runs comes to its own end no later than this. */
+  endWithin(millis: number): void {
+    this.#world.time.after(millis, () => {
+      if (this.#isAlive) this.#exit();
+    });
+  }
+
   /** The host died, and its tasks with it: found out when it starts again. */
   loseHost(): void {
     if (this.isOver) return;
@@ -139,9 +148,14 @@ export class SimTask {
     const { time } = this.#world;
     const { timeoutMillis, killGraceMillis } = this.request.spec;
     time.after(timeoutMillis, () => this.stop("timeout", killGraceMillis));
-    time.after(this.#script.runMillis, () => {
-      if (!this.isOver) this.#end({ end: "exited", exitCode: this.#script.exitCode });
+    const runMillis = Math.min(this.#script.runMillis, this.#world.programMillisMax());
+    time.after(runMillis, () => {
+      if (!this.isOver) this.#exit();
     });
+  }
+
+  #exit(): void {
+    this.#end({ end: "exited", exitCode: this.#script.exitCode });
   }
 
   #end(how: Pick<TaskStatus, "end" | "exitCode"> & Partial<TaskStatus>): void {

@@ -106,7 +106,7 @@ export class SimProcess implements Timers {
   }
 
   soon(callback: () => void): void {
-    this.#time.after(0, () => this.run(callback));
+    this.#time.soon(() => this.run(callback));
   }
 
   freeze(): void {
@@ -118,7 +118,7 @@ export class SimProcess implements Timers {
     this.#state = "running";
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const turn of waiting) this.#time.after(0, () => this.run(turn));
+    for (const turn of waiting) this.#time.soon(() => this.run(turn));
   }
 
   /** Calls once, right after this process has asked its leader for a lease. */
@@ -130,7 +130,7 @@ export class SimProcess implements Timers {
   beatLeft(): void {
     const then = this.#onBeat;
     this.#onBeat = () => {};
-    this.#time.after(0, then);
+    this.#time.soon(then);
   }
 
   die(): void {

@@ -11,6 +11,9 @@ const EVENTS_MAX = 1_000_000;
 /** Virtual time: a binary heap keyed (time, order). Nothing here ever looks at a real clock. */
 export class VirtualTime {
   #heap: SimEvent[] = [];
+  /** What happens at this very moment: most of what there is, and already in its order. */
+  #soon: SimEvent[] = [];
+  #soonTaken = 0;
   #now = 0;
   #order = 0;
   /** Events run since time last moved. */
@@ -24,10 +27,16 @@ export class VirtualTime {
   /** Calls `run` after `millis`. Returns the cancellation. */
   after(millis: number, run: () => void): () => void {
     const event: SimEvent = { at: this.#now + Math.max(0, millis), order: this.#order++, run };
-    this.#push(event);
+    if (event.at > this.#now) this.#push(event);
+    else this.#soon.push(event);
     return () => {
       event.run = null;
     };
+  }
+
+  /** Calls `run` after everything that was to happen at this moment before. */
+  soon(run: () => void): void {
+    this.#soon.push({ at: this.#now, order: this.#order++, run });
   }
 
   /** Runs every event up to `until`, and moves there. */
@@ -40,9 +49,8 @@ export class VirtualTime {
 
   #step(until: number): boolean {
     for (;;) {
-      const first = this.#heap[0];
-      if (first === undefined || first.at > until) return false;
-      this.#pop();
+      const first = this.#takeFirst(until);
+      if (first === undefined) return false;
       if (first.run === null) continue;
       this.#atThisMoment = first.at > this.#now ? 0 : this.#atThisMoment + 1;
       mustEnd(this.#atThisMoment, "happen at one moment");
@@ -50,6 +58,22 @@ export class VirtualTime {
       first.run();
       return true;
     }
+  }
+
+  #takeFirst(until: number): SimEvent | undefined {
+    const soon = this.#soon[this.#soonTaken];
+    const first = this.#heap[0];
+    if (soon !== undefined && (first === undefined || isBefore(soon, first))) {
+      this.#soonTaken += 1;
+      if (this.#soonTaken === this.#soon.length) {
+        this.#soon = [];
+        this.#soonTaken = 0;
+      }
+      return soon;
+    }
+    if (first === undefined || first.at > until) return undefined;
+    this.#pop();
+    return first;
   }
 
   #push(event: SimEvent): void {
