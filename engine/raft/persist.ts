@@ -37,17 +37,21 @@ const mustSync = (old: HardState, next: HardState | null): boolean =>
 /** Binds the messages that were waiting for this turn's job to it. */
 export function bindGated(core: Core): void {
   const { persist } = core;
+  if (persist.gatedByNext.length === 0) return;
   for (const message of persist.gatedByNext) {
     persist.gated.push({ seq: persist.syncSeq, message });
   }
   persist.gatedByNext = [];
 }
 
+const NO_MESSAGES: readonly Message[] = [];
+
 /** Messages whose job is durable, in order. */
 export function releaseGated(core: Core): readonly Message[] {
   const { gated, persisted } = core.persist;
   let done = 0;
   while (gated[done] !== undefined && (gated[done]?.seq ?? 0) <= persisted) done += 1;
+  if (done === 0) return NO_MESSAGES;
   return gated.splice(0, done).map(({ message }) => message);
 }
 

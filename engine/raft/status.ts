@@ -31,8 +31,9 @@ export function statusOf(core: Core): Status {
 }
 
 function progressViews(core: Core): readonly ProgressView[] {
-  const views = [...core.progress.values()].map((member) => memberView(core, member));
-  return [...views, ownView(core)].sort((left, right) => left.id - right.id);
+  const views = [ownView(core)];
+  for (const member of core.progress.values()) views.push(memberView(core, member));
+  return views.sort((left, right) => left.id - right.id);
 }
 
 const memberView = (core: Core, member: Progress): ProgressView => ({

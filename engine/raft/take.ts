@@ -75,8 +75,8 @@ function roleChange(core: Core): RoleChange | null {
 }
 
 function isEmpty({ out }: Core): boolean {
-  const lists = [out.messages, out.sendSnapshots, out.fetches, out.reads, out.dropped];
-  if (lists.some((list) => list.length > 0)) return false;
+  if (out.messages.length > 0 || out.sendSnapshots.length > 0) return false;
+  if (out.fetches.length > 0 || out.reads.length > 0 || out.dropped.length > 0) return false;
   if (out.restore !== null || out.transfer !== null || out.conf !== null) return false;
   return out.truncateLogBefore === ZERO;
 }

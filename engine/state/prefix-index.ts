@@ -3,7 +3,8 @@ import type { JobId } from "../lib/ids.ts";
 const ALPHABET_BITS = 5;
 const PREFIX_LENGTH = 3;
 const BUCKETS = 2 ** (ALPHABET_BITS * PREFIX_LENGTH);
-const NONE = -1;
+/** Places are kept plus one, so that fresh memory says as it is that there is none. */
+const NONE = 0;
 
 /**
  * Job ids by the places of their records, chained by their first three characters: a lookup by
@@ -11,8 +12,8 @@ const NONE = -1;
  */
 export class PrefixIndex {
   readonly #idAt: (place: number) => JobId;
-  readonly #newestOfBucket = new Int32Array(BUCKETS).fill(NONE);
-  /** By place: the next older job of the same bucket. */
+  readonly #newestOfBucket = new Int32Array(BUCKETS);
+  /** By place: the next older job of the same bucket, plus one. */
   #older = new Int32Array(1024);
 
   constructor(idAt: (place: number) => JobId) {
@@ -28,7 +29,7 @@ export class PrefixIndex {
     }
     const bucket = bucketOf(id);
     this.#older[place] = this.#newestOfBucket[bucket] ?? NONE;
-    this.#newestOfBucket[bucket] = place;
+    this.#newestOfBucket[bucket] = place + 1;
   }
 
   /** Newest first within three leading characters; at most `limit`. */
@@ -47,11 +48,11 @@ export class PrefixIndex {
     readonly limit: number;
     readonly found: JobId[];
   }): void {
-    let place = this.#newestOfBucket[search.bucket] ?? NONE;
-    while (place !== NONE && search.found.length < search.limit) {
-      const id = this.#idAt(place);
+    let next = this.#newestOfBucket[search.bucket] ?? NONE;
+    while (next !== NONE && search.found.length < search.limit) {
+      const id = this.#idAt(next - 1);
       if (id.startsWith(search.prefix)) search.found.push(id);
-      place = this.#older[place] ?? NONE;
+      next = this.#older[next - 1] ?? NONE;
     }
   }
 }

@@ -20,9 +20,9 @@ export function progressSane(members: Membership): Checker {
       });
       if (status.role !== "leader") return;
       if (status.term > newest) newest = status.term;
-      for (const progress of status.progress) {
+      for (const [at, progress] of status.progress.entries()) {
         mustBeSane(member, status, progress);
-        if (before?.term === status.term) mustNotFall(member, before, progress);
+        if (before?.term === status.term) mustNotFall(member, before, { at, progress });
       }
       // Of members that come and go, a leader of the past knows nothing.
       if (status.term === newest) mustAllBeDurable(members, member, status);
@@ -43,8 +43,15 @@ function mustBeSane(member: Member, status: Status, progress: ProgressView): voi
 }
 
 /** `match` never falls, unless a new session starts it from nothing. */
-function mustNotFall(member: Member, before: Status, { id, match }: ProgressView): void {
-  const known = before.progress.find((progress) => progress.id === id)?.match ?? 0;
+function mustNotFall(
+  member: Member,
+  before: Status,
+  now: { readonly at: number; readonly progress: ProgressView },
+): void {
+  const { id, match } = now.progress;
+  const same = before.progress[now.at];
+  const then = same?.id === id ? same : before.progress.find((progress) => progress.id === id);
+  const known = then?.match ?? 0;
   must(match >= known || match === 0, NAME, () => {
     return `${member.nodeId}: match of peer ${id} falls from ${known} to ${match}`;
   });
