@@ -14,6 +14,7 @@ import type { DriverLadder } from "./driver-ladder.ts";
 import type { Journal, JournalledTask } from "./journal.ts";
 import type { LeaseFile } from "./lease-file.ts";
 import { LeaseGuard } from "./lease-guard.ts";
+import { Leftovers } from "./leftovers.ts";
 import { TaskOutput } from "./output/task-output.ts";
 import { Task, type TaskWorld } from "./task.ts";
 import type { RunningTask, TaskDriver } from "./task-driver.ts";
@@ -38,6 +39,7 @@ export class Tasks {
   readonly #options: Options;
   readonly #entries = new Map<AttemptId, Entry>();
   readonly #listeners = new Set<(status: TaskStatus) => void>();
+  readonly #leftovers = new Leftovers();
   readonly #lease: LeaseGuard;
 
   constructor(options: Options) {
@@ -145,6 +147,7 @@ export class Tasks {
       task.stop("shutdown", Math.min(graceMillisMax, task.request.spec.killGraceMillis));
     }
     await Promise.all(live.map(({ ended }) => ended));
+    await this.#leftovers.removeNow();
   }
 
   #live(): readonly Task[] {
@@ -190,9 +193,8 @@ export class Tasks {
       await Bun.sleep(RETRY_MILLIS);
     }
     this.#entries.set(status.attemptId, { kind: "finished", status });
-    // What is left of it is of no use any more; if this fails, the next host sweeps.
     const driver = this.#options.ladder.driver(status.driver);
-    void driver?.remove(status.attemptId).catch(() => undefined);
+    if (driver !== null) this.#leftovers.removeSoon(driver, status.attemptId);
   }
 
   #tell(status: TaskStatus): void {
