@@ -109,7 +109,7 @@ export async function startNode(parts: NodeParts): Promise<Result<RunningNode, N
   api.start();
   parts.disk.start(() => duties.considerHandOver());
   const link = createControlLink({ api, nodeId: identity.nodeId, clock: platform.clock });
-  const joining = letNodesJoin({ parts, platform, api });
+  const joining = await letNodesJoin({ parts, platform, api });
   const executor = startExecutor({ parts, platform, replica, link, warnings });
 
   return ok({
@@ -189,9 +189,9 @@ function recordKeepers({ directory, config, version, logger }: NodeParts): Recor
 type Joining = { readonly parts: NodeParts; readonly platform: Platform; readonly api: Api };
 
 /** Without this port the node serves on: it is only that no other one can join through it. */
-function letNodesJoin({ parts, platform, api }: Joining): { stop(): void } {
+async function letNodesJoin({ parts, platform, api }: Joining): Promise<{ stop(): void }> {
   const { identity, tls, logger, directory } = parts;
-  const listening = listenForJoins(splitAddress(parts.httpAddress), {
+  const listening = await listenForJoins(splitAddress(parts.httpAddress), {
     ...{ api, tls, logger, nodeId: identity.nodeId, clock: platform.clock },
     loadAuthority: () => loadAuthority(certificateDirectory(directory), platform.clock.now()),
   });

@@ -4,8 +4,8 @@ import { credentials, status } from "@grpc/grpc-js";
 import { NodesClient, type NodesServer, NodesService } from "../../proto/gen/nl/v1/nodes.ts";
 import { GrpcLab, realTimers, value } from "../../tests/contracts/grpc-transport-lab.ts";
 import type { NodeId } from "../lib/ids.ts";
+import { HandshakeLimits } from "../security/handshake-limits.ts";
 import { GrpcServer } from "./grpc-server.ts";
-import { HandshakeLimits } from "./handshake-limits.ts";
 
 const lab = new GrpcLab();
 const tls = await lab.node("blue", "n1" as NodeId);

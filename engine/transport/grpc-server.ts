@@ -3,15 +3,13 @@ import { type ConnectionInjector, Server, ServerCredentials } from "@grpc/grpc-j
 import { err, ok, type Result } from "../lib/result.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { TlsIdentity } from "../security/certificate-files.ts";
-import { HandshakeLimits } from "./handshake-limits.ts";
+import { HANDSHAKE_MILLIS, HandshakeGuard } from "../security/handshake-guard.ts";
 
 /**
  * The largest request of any method: a batch submit of 4 MiB in the envelope of a forwarded call.
  * Each service measures its own, smaller or equal, before it decodes (DESIGN §4, Limits).
  */
 const RECEIVE_BYTES_MAX = (4 * 1024 + 64) * 1024;
-/** DESIGN §4, Limits. */
-const HANDSHAKE_MILLIS = 5000;
 /** Callers look after their connections themselves: this only ends those of callers that vanished. */
 const KEEPALIVE_MILLIS = 15_000;
 const KEEPALIVE_TIMEOUT_MILLIS = 5000;
@@ -30,10 +28,8 @@ export class GrpcServer {
   readonly #timers: Timers;
   readonly #listener: TlsServer;
   readonly #injector: ConnectionInjector;
-  readonly #handshakes = new HandshakeLimits();
-  readonly #sockets = new Set<TLSSocket>();
+  readonly #guard: HandshakeGuard;
   #onDrained: (() => void) | null = null;
-  readonly #unfinished = new Map<TLSSocket, string>();
 
   constructor(options: {
     readonly tls: TlsIdentity;
@@ -60,9 +56,10 @@ export class GrpcServer {
       ALPNProtocols: ["h2"],
       handshakeTimeout: options.handshakeMillis ?? HANDSHAKE_MILLIS,
     });
-    this.#listener.on("connection", (socket: TLSSocket) => this.#onConnection(socket));
-    this.#listener.on("secureConnection", (socket) => this.#onSecure(socket));
-    this.#listener.on("tlsClientError", (_error, socket) => socket.destroy());
+    this.#guard = new HandshakeGuard(this.#listener, {
+      onSecure: (socket) => this.#onSecure(socket),
+      onClosed: () => this.#checkDrained(),
+    });
   }
 
   /** The port that is listened on; port 0 takes a free one. */
@@ -94,47 +91,23 @@ export class GrpcServer {
       cancel();
       this.#onDrained = null;
       this.server.forceShutdown();
-      for (const socket of this.#sockets) socket.destroy();
+      this.#guard.endAll();
       resolve();
     };
     const cancel = this.#timers.after(timeoutMillis, finish);
     // The callback of `tryShutdown` does not wait for injected connections: we count sockets.
     this.#onDrained = finish;
     this.#listener.close();
-    for (const socket of this.#unfinished.keys()) socket.destroy();
+    this.#guard.endUnfinished();
     this.server.tryShutdown(() => this.#checkDrained());
     return promise;
   }
 
   #checkDrained(): void {
-    if (this.#sockets.size === 0) this.#onDrained?.();
-  }
-
-  #onConnection(socket: TLSSocket): void {
-    const address = socket.remoteAddress ?? "";
-    socket.on("error", () => socket.destroy());
-    if (!this.#handshakes.begin(address)) {
-      socket.destroy();
-      return;
-    }
-    this.#sockets.add(socket);
-    this.#unfinished.set(socket, address);
-    socket.once("close", () => {
-      this.#sockets.delete(socket);
-      this.#onHandshakeEnd(socket);
-      this.#checkDrained();
-    });
-  }
-
-  #onHandshakeEnd(socket: TLSSocket): void {
-    const address = this.#unfinished.get(socket);
-    if (address === undefined) return;
-    this.#unfinished.delete(socket);
-    this.#handshakes.end(address);
+    if (this.#guard.openCount === 0) this.#onDrained?.();
   }
 
   #onSecure(socket: TLSSocket): void {
-    this.#onHandshakeEnd(socket);
     // The listener refuses the others already; this must not depend on one option alone.
     if (!socket.authorized || socket.alpnProtocol !== "h2") socket.destroy();
     else this.#injector.injectConnection(rememberCertificate(socket));

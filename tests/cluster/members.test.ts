@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, rmSync } from "node:fs";
 import type { GrpcClient } from "../../engine/client/grpc-client.ts";
+import { contention } from "./harness/contention.ts";
 import { newJob } from "./harness/jobs.ts";
 import { type JoiningAgent, startJoining } from "./harness/joining-agent.ts";
 import { Lab } from "./harness/lab.ts";
@@ -16,6 +17,13 @@ import { until } from "./harness/until.ts";
 
 const CHANGE_MILLIS = 30_000;
 const HTTP_OFFSET = 10;
+const slowness = contention();
+
+/** All bounds here are those of a quiet machine. */
+const within: typeof until = (what, ask, limitMillis = 10_000) =>
+  until(what, ask, limitMillis * slowness);
+
+setDefaultTimeout(2 * CHANGE_MILLIS * slowness);
 
 const lab = new Lab();
 let cluster: LocalCluster;
@@ -55,7 +63,7 @@ describe("three servers, then five, then three", () => {
   });
 
   test("who has left and is started again stops with a sentence, and disturbs nobody", async () => {
-    const gone = await until(
+    const gone = await within(
       "one of the founders has stopped by itself",
       () => cluster.nodeIds.find((id) => !cluster.isUp(id)) ?? null,
     );
@@ -81,7 +89,7 @@ describe("a node whose directory was deleted", () => {
 
     await joinAt("n6", 5);
     await leave("n5");
-    await until("n6 votes in the place of n5", async () => {
+    await within("n6 votes in the place of n5", async () => {
       const ids = await voterIds();
       return ids.length === 3 && ids.includes("n6") && !ids.includes("n5");
     });
@@ -97,12 +105,12 @@ describe("a node that is started with another address", () => {
 
     const listen = ["--listen", addressAt(7), "--http", addressAt(7 + HTTP_OFFSET)];
     agents.set("n4", startJoining(lab, lab.path("n4"), listen));
-    await until("the table says where n4 is, and it has caught up", async () => {
+    await within("the table says where n4 is, and it has caught up", async () => {
       const n4 = (await listMembers()).find(({ nodeId }) => nodeId === "n4");
       return n4?.rpcAddress === addressAt(7) && n4.known && n4.active && n4.lag === 0;
     });
     expect(await write()).toBe("ok");
-    await until("n4 leads", async () => {
+    await within("n4 leads", async () => {
       const moved = await client.transferLeader("n4");
       if ((await leaderId()) === "n4") return true;
       throw new Error(JSON.stringify(moved));
@@ -116,17 +124,17 @@ describe("a node that is started with another address", () => {
 describe("a leader that is killed between the adding of a node and its vote", () => {
   test("leaves the rest to the next one", async () => {
     const joiner = startJoining(lab, lab.path("n7"), await joinFlags("n7", 6));
-    await until("n7 has been let in", () => existsSync(lab.path("n7")));
+    await within("n7 has been let in", () => existsSync(lab.path("n7")));
     send(joiner.pid, "SIGSTOP");
     const roleOfN7 = async () =>
       (await listMembers()).find(({ nodeId }) => nodeId === "n7")?.role ?? null;
-    await until("n7 learns", async () => (await roleOfN7()) === "learner");
+    await within("n7 learns", async () => (await roleOfN7()) === "learner");
 
     expect(await leaderId()).toBe("n4");
     await kill("n4");
     send(joiner.pid, "SIGCONT");
 
-    await until("n7 votes", async () => (await roleOfN7()) === "voter", CHANGE_MILLIS);
+    await within("n7 votes", async () => (await roleOfN7()) === "voter", CHANGE_MILLIS);
     expect(await write()).toBe("ok");
   });
 });
@@ -145,7 +153,7 @@ async function joinFlags(name: string, at: number): Promise<readonly string[]> {
 async function joinAt(name: string, at: number): Promise<void> {
   const agent = startJoining(lab, lab.path(name), await joinFlags(name, at));
   agents.set(name, agent);
-  await until(
+  await within(
     `${name} votes`,
     async () => {
       if (!isAlive(agent.pid)) throw new Error(agent.said());
@@ -158,7 +166,7 @@ async function joinAt(name: string, at: number): Promise<void> {
 async function leave(id: string): Promise<void> {
   const left = await client.removeMember({ nodeId: id, deadlineMillis: 60_000 });
   if (!left.ok) throw new Error(`${id}: ${left.error.message}`);
-  await until(
+  await within(
     `${id} is forgotten`,
     async () => {
       const members = await listMembers();
@@ -177,7 +185,7 @@ async function kill(id: string): Promise<void> {
 }
 
 function exitOf(agent: JoiningAgent): Promise<number> {
-  return until(
+  return within(
     "the agent has ended",
     async () => {
       if (!isAlive(agent.pid)) return { code: await agent.exited };
@@ -200,10 +208,10 @@ async function voterIds(): Promise<readonly string[]> {
 }
 
 const votersAre = (ids: readonly string[]): Promise<boolean> =>
-  until(`the voters are ${ids}`, async () => String(await voterIds()) === String(ids));
+  within(`the voters are ${ids}`, async () => String(await voterIds()) === String(ids));
 
 const leaderId = (): Promise<string> =>
-  until("there is a leader", async () => {
+  within("there is a leader", async () => {
     const leading = (await listMembers()).find(({ role }) => role === "leader");
     return leading?.nodeId ?? null;
   });
@@ -233,7 +241,7 @@ async function write(): Promise<string> {
 async function stateHashes(): Promise<readonly string[]> {
   const voters = (await listMembers()).filter(({ role }) => role === "voter" || role === "leader");
   const asked = voters.map(({ rpcAddress }) => cluster.client([rpcAddress]));
-  return until("the voters have applied the same entries", async () => {
+  return within("the voters have applied the same entries", async () => {
     const all = await Promise.all(asked.map((one) => one.getStatus()));
     const states = all.flatMap((one) => (one.ok ? [one.value] : []));
     const indexes = new Set(states.map(({ appliedIndex }) => appliedIndex));

@@ -1,3 +1,9 @@
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
+import { createServer } from "node:tls";
 import { ClusterService, JoinRequest, JoinResponse } from "../../../proto/gen/nl/v1/cluster.ts";
 import { ERROR_CODES, type NlError, nlError } from "../../lib/error-code.ts";
 import type { NodeId } from "../../lib/ids.ts";
@@ -6,18 +12,21 @@ import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { CertificateFileError, TlsIdentity } from "../../security/certificate-files.ts";
 import { type Authority, certifyNode } from "../../security/certificates.ts";
+import { HANDSHAKE_MILLIS, HandshakeGuard } from "../../security/handshake-guard.ts";
 import { hashJoinSecret } from "../../security/join-token.ts";
 import type { Api } from "../api.ts";
 import { Gate } from "../gate.ts";
 
 export type JoinListenerOptions = {
-  readonly api: Api;
+  readonly api: Pick<Api, "call">;
   readonly nodeId: NodeId;
   readonly tls: TlsIdentity;
   /** The CA with its key: every server holds it. */
   readonly loadAuthority: () => Promise<Result<Authority, CertificateFileError>>;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** How long a TLS handshake may take; 5 s when not given. */
+  readonly handshakeMillis?: number;
 };
 
 export type JoinListener = { readonly port: number; stop(): void };
@@ -30,8 +39,7 @@ type Asked = {
 } & Omit<JoinRequest, "tokenId" | "secretHash">;
 
 const BODY_BYTES_MAX = 16 * 1024;
-/** Unfinished connections are cut off by it, too. */
-const IDLE_SECONDS = 5;
+const IDLE_MILLIS = 5000;
 const AT_A_TIME_MAX = 8;
 const PER_SECOND_MAX = 20;
 const ANSWER_MILLIS = 10_000;
@@ -43,28 +51,58 @@ const ANSWER_MILLIS = 10_000;
 export function listenForJoins(
   address: { readonly host: string; readonly port: number },
   options: JoinListenerOptions,
-): Result<JoinListener, NlError> {
-  const joins = new Joins(options);
-  const { caPem, certificatePem, keyPem } = options.tls;
-  try {
-    const server = Bun.serve({
-      hostname: address.host,
-      port: address.port,
-      tls: { cert: certificatePem, key: keyPem },
-      maxRequestBodySize: BODY_BYTES_MAX,
-      idleTimeout: IDLE_SECONDS,
-      development: false,
-      routes: {
-        "/v1/ca": () => new Response(caPem),
-        "/v1/join": (request) => joins.answer(request),
-      },
-      fetch: () => failed(nlError("not_found", "this port only lets nodes join", "see: nl ui")),
-      error: () => failed(nlError("internal", "this request could not be answered")),
-    });
-    return ok({ port: server.port ?? address.port, stop: () => void server.stop(true) });
-  } catch (cause) {
+): Promise<Result<JoinListener, NlError>> {
+  const { certificatePem: cert, keyPem: key } = options.tls;
+  const http = createHttpServer(answering(options));
+  const listener = createServer({
+    ...{ cert, key, minVersion: "TLSv1.2" as const },
+    handshakeTimeout: options.handshakeMillis ?? HANDSHAKE_MILLIS,
+  });
+  const guard = new HandshakeGuard(listener, {
+    onSecure: (socket) => {
+      socket.setTimeout(IDLE_MILLIS, () => socket.destroy());
+      http.emit("connection", socket);
+    },
+    onClosed: () => {},
+  });
+  const stop = (): void => {
+    listener.close();
+    guard.endAll();
+  };
+  const { promise, resolve } = Promise.withResolvers<Result<JoinListener, NlError>>();
+  // Stays: an error after this one, such as too many open files, must not end the process.
+  listener.on("error", (cause) => {
     const where = `${address.host}:${address.port}`;
-    return err(nlError("refused", `no node can join at ${where}: ${String(cause)}`));
+    resolve(err(nlError("refused", `no node can join at ${where}: ${cause.message}`)));
+  });
+  listener.listen(address.port, address.host, () => {
+    const bound = listener.address();
+    const port = typeof bound === "object" && bound !== null ? bound.port : address.port;
+    resolve(ok({ port, stop }));
+  });
+  return promise;
+}
+
+function answering(options: JoinListenerOptions) {
+  const joins = new Joins(options);
+  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const { status, type, text } = await answerTo(request, joins, options.tls.caPem);
+    response.writeHead(status, { "content-type": type, connection: "close" });
+    response.end(text);
+  };
+}
+
+type Answer = { readonly status: number; readonly type: string; readonly text: string };
+
+async function answerTo(request: IncomingMessage, joins: Joins, caPem: string): Promise<Answer> {
+  if (request.url === "/v1/ca") return { status: 200, type: "application/x-pem-file", text: caPem };
+  if (request.url !== "/v1/join") {
+    return failed(nlError("not_found", "this port only lets nodes join", "see: nl ui"));
+  }
+  try {
+    return await joins.answer(request);
+  } catch {
+    return failed(nlError("internal", "this request could not be answered"));
   }
 }
 
@@ -78,7 +116,7 @@ class Joins {
     this.#options = options;
   }
 
-  async answer(request: Request): Promise<Response> {
+  async answer(request: IncomingMessage): Promise<Answer> {
     const leave = this.#isTooFast() ? null : this.#gate.enter();
     if (leave === null)
       return failed(nlError("overloaded", "too many nodes ask to join", "", 1_000));
@@ -86,7 +124,7 @@ class Joins {
       const asked = readAsked(await readJson(request));
       if (asked === null) return failed(MALFORMED);
       const joined = await this.#join(asked);
-      return joined.ok ? Response.json(joined.value) : failed(joined.error);
+      return joined.ok ? json(200, joined.value) : failed(joined.error);
     } finally {
       leave();
     }
@@ -146,12 +184,25 @@ const MALFORMED = nlError(
   "use nl of the version that the cluster runs",
 );
 
-const failed = ({ code, message, hint, retryAfterMillis }: NlError): Response =>
-  Response.json({ code, message, hint, retryAfterMillis }, { status: ERROR_CODES[code].http });
+const json = (status: number, value: unknown): Answer => ({
+  status,
+  type: "application/json",
+  text: JSON.stringify(value),
+});
 
-async function readJson(request: Request): Promise<unknown> {
+const failed = ({ code, message, hint, retryAfterMillis }: NlError): Answer =>
+  json(ERROR_CODES[code].http, { code, message, hint, retryAfterMillis });
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
   try {
-    return await request.json();
+    const pieces: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const piece of request as AsyncIterable<Uint8Array>) {
+      pieces.push(piece);
+      bytes += piece.length;
+      if (bytes > BODY_BYTES_MAX) return null;
+    }
+    return JSON.parse(Buffer.concat(pieces).toString("utf8"));
   } catch {
     return null; // Whoever sends this is told that it makes no sense.
   }
