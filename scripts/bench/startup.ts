@@ -22,7 +22,7 @@ const UP_RUNS = 3;
 const JOB_RUNS = 9;
 const COMMIT_RUNS = 40;
 const IDLE_SECONDS = 20;
-/** Registration is over by then, and the code that runs when idle is compiled. */
+/** Registration is over by then. To compile what runs when idle takes minutes: that part counts. */
 const SETTLE_MILLIS = 20_000;
 const PENDING_JOBS = 100_000;
 /** Commits on the way of a job that `nl run` waits for: SEMANTICS counts six of them. */
