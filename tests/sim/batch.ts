@@ -5,6 +5,8 @@ import type { Batch } from "./run.ts";
 const PROCESSES_MAX = 8;
 const CHUNK_SEEDS = 10;
 const FAILURES_MAX = 20;
+/** So many seeds are run once more at the end: the same seed is the same run (property 21). */
+const REPEATED_SEEDS = 6;
 /** Fewer seeds are done before what the last tier of the compiler makes of them has paid for itself. */
 const COMPILED_WELL_SEEDS = 1_000;
 
@@ -13,10 +15,11 @@ const COMPILED_WELL_SEEDS = 1_000;
  * them; chunks that began are finished when too many have failed.
  */
 export async function runInParallel(
-  all: { readonly layer: string; readonly from: number; readonly count: number },
+  all: Chunk,
   onProgress: (done: number, failed: number) => void = () => {},
 ): Promise<Batch> {
   const chunks = chunksOf(all);
+  const todo = [...chunks, { ...all, count: Math.min(REPEATED_SEEDS, all.count) }];
   const batches: Batch[] = [];
   const processes = Math.min(navigator.hardwareConcurrency, PROCESSES_MAX, chunks.length);
   let failed = 0;
@@ -24,24 +27,37 @@ export async function runInParallel(
   let next = 0;
   const work = async (): Promise<void> => {
     const worker = new BatchWorker(all.count);
-    for (let chunk = chunks[next]; chunk !== undefined; chunk = chunks[next]) {
+    for (let chunk = todo[next]; chunk !== undefined; chunk = todo[next]) {
       if (failed >= FAILURES_MAX) break;
       const place = next;
       next += 1;
       const batch = await worker.run(chunk);
       batches[place] = batch;
-      done += chunk.count;
+      done = Math.min(all.count, done + chunk.count);
       failed += batch.failures.length;
       onProgress(done, failed);
     }
     worker.stop();
   };
   await Promise.all(Array.from({ length: processes }, work));
+  return joined(batches.slice(0, chunks.length), batches[chunks.length]);
+}
+
+function joined(batches: readonly Batch[], repeated: Batch | undefined): Batch {
   const whole = batches.filter((batch) => batch !== undefined);
-  return {
-    reports: whole.flatMap(({ reports }) => reports),
-    failures: whole.flatMap(({ failures }) => failures),
-  };
+  const reports = whole.flatMap((batch) => batch.reports);
+  const failures = whole.flatMap((batch) => batch.failures);
+  return { reports, failures: [...failures, ...differences(reports, repeated?.reports ?? [])] };
+}
+
+/** Which seeds were another run the second time. */
+export function differences(first: Batch["reports"], second: Batch["reports"]): Batch["failures"] {
+  return second.flatMap(({ seed, hash }) => {
+    const before = first.find((report) => report.seed === seed);
+    if (before === undefined || before.hash === hash) return [];
+    const problem = `determinism: hash ${before.hash.toString(16)}, then ${hash.toString(16)}`;
+    return [{ seed, problem }];
+  });
 }
 
 function chunksOf(all: Chunk): readonly Chunk[] {
@@ -53,6 +69,7 @@ function chunksOf(all: Chunk): readonly Chunk[] {
   return chunks;
 }
 
+/** A process of its own: what it leaves behind, and what its compiler thinks, ends with it. */
 class BatchWorker {
   readonly #process: Bun.Subprocess;
   #asked: PromiseWithResolvers<Batch> = Promise.withResolvers();

@@ -13,9 +13,7 @@ export const httpAddressOf = (nodeId: NodeId): string => `${nodeId}:7181`;
 
 /** The snapshot at index 1 that every node of a run starts from: all of them vote. */
 export function foundingMeta(nodeCount: number): SnapshotMeta {
-  const digest = digestOf(
-    foundingBytes(peersTo(nodeCount).map((peerId) => `n${peerId}` as NodeId)),
-  );
+  const digest = digestOf(foundingBytes(nodeCount));
   return foundingOf(nodeCount, { bytes: digest.bytes, sha256: digest.sha256() });
 }
 
@@ -40,8 +38,18 @@ export const foundingOf = (
 const peersTo = (nodeCount: number): readonly PeerId[] =>
   Array.from({ length: nodeCount }, (_, i) => (i + 1) as PeerId);
 
-/** What that snapshot says. */
-export function foundingBytes(nodeIds: readonly NodeId[]): Uint8Array {
+const bytesByCount = new Map<number, Uint8Array>();
+
+/** What that snapshot says. Never written to, so that all runs share it. */
+export function foundingBytes(nodeCount: number): Uint8Array {
+  const known = bytesByCount.get(nodeCount);
+  if (known !== undefined) return known;
+  const bytes = encodeFounding(peersTo(nodeCount).map((peerId) => `n${peerId}` as NodeId));
+  bytesByCount.set(nodeCount, bytes);
+  return bytes;
+}
+
+function encodeFounding(nodeIds: readonly NodeId[]): Uint8Array {
   const founding = createState({
     clusterId: CLUSTER_ID,
     clusterName: CLUSTER_ID,

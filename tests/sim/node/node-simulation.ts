@@ -135,13 +135,9 @@ export class NodeSimulation implements World {
   }
 
   #machine({ nodeId }: Member): Machine {
-    const nodeIds = Array.from(
-      { length: this.#profile.nodeCount },
-      (_, at) => `n${at + 1}` as NodeId,
-    );
     return new Machine({
       nodeId,
-      founding: foundingBytes(nodeIds),
+      founding: foundingBytes(this.#profile.nodeCount),
       time: this.#time,
       random: new SimRandom(this.#seed, `machine ${nodeId}`),
       onStarted: (task) => this.observer.taskStarted(task),

@@ -108,7 +108,8 @@ export class VirtualTime {
 
   #smallerChild(hole: number): number {
     const left = 2 * hole + 1;
-    const [first, second] = [this.#heap[left], this.#heap[left + 1]];
+    const first = this.#heap[left];
+    const second = this.#heap[left + 1];
     return first !== undefined && second !== undefined && isBefore(second, first) ? left + 1 : left;
   }
 }
