@@ -88,6 +88,11 @@ describe("when the others are gone for good", () => {
     cluster.serve(victim);
     await until(`${victim} leads`, async () => (await statusOf(victim))?.leaderId === victim);
     const submitted = await cluster.nl(["submit", "-q", "--", "true"]);
+    await until("nobody else is on record", async () => {
+      const members = await memberIds(victim);
+      if (String(members) === victim) return true;
+      throw new Error(String(members));
+    });
 
     expect(recovered.code).toBe(0);
     expect(recovered.stderr).toMatch(/is the only voter now, from term \d+ on/);
@@ -137,6 +142,13 @@ async function statusOf(id: string) {
   const status = await client.getStatus();
   client.close();
   return status.ok ? status.value : null;
+}
+
+async function memberIds(id: string): Promise<readonly string[]> {
+  const client = cluster.client([cluster.addressOf(id)]);
+  const listed = await client.listMembers();
+  client.close();
+  return listed.ok ? listed.value.members.map(({ nodeId }) => nodeId) : [];
 }
 
 async function jobIds(): Promise<readonly string[]> {
