@@ -10,8 +10,6 @@ import { StateLoader } from "../state/state-loader.ts";
 /** How long the node's only thread is held at a time, and how much is read at most meanwhile. */
 const SLICE_MILLIS = 2;
 const RECORDS_PER_SLICE = 4_096;
-/** Reading the clock costs about as much as loading a record. */
-const RECORDS_PER_CLOCK_READ = 64;
 const CHUNK_BYTES = 256 * 1024;
 
 /** `refused`: the bytes are what was written, but this version cannot use them; a sentence. */
@@ -68,9 +66,10 @@ export class StateLoad {
     if (this.#isCancelled) return;
     const { clock, timers } = this.#options;
     const deadlineMillis = clock.monotonicMillis() + SLICE_MILLIS;
-    let left = RECORDS_PER_SLICE;
-    while (left > 0 && clock.monotonicMillis() < deadlineMillis) {
-      const worked = this.#loader.work(RECORDS_PER_CLOCK_READ);
+    // The clock costs a fiftieth of a record; the first records of a process take milliseconds each.
+    for (let left = RECORDS_PER_SLICE; left > 0; left--) {
+      if (clock.monotonicMillis() >= deadlineMillis) break;
+      const worked = this.#loader.work(1);
       if (!worked.ok) {
         this.#done(err({ kind: "refused", detail: worked.error }));
         return;
@@ -79,7 +78,6 @@ export class StateLoad {
         this.#read();
         return;
       }
-      left -= RECORDS_PER_CLOCK_READ;
     }
     timers.soon(() => this.#slice());
   }
