@@ -3,9 +3,13 @@ import { NodeSimulation } from "./node/node-simulation.ts";
 import { type CreateWorld, type Limits, NO_LIMITS, type Trace, type World } from "./run.ts";
 import { SqliteSimulation } from "./sqlite/sqlite-simulation.ts";
 
+const LYING_DISKS = { lostSyncChance: 0.05 };
+
 const LAYERS: Readonly<Record<string, CreateWorld>> = {
   core: (seed, trace, limits) => new CoreSimulation(seed, trace, limits),
   node: (seed, trace, limits) => new NodeSimulation(seed, trace, limits),
+  // Must fail: it shows that the checkers notice what a disk does not do.
+  lying: (seed, trace, limits) => new CoreSimulation(seed, trace, { ...limits, ...LYING_DISKS }),
   sqlite: (seed, trace, limits) => new SqliteSimulation(seed, trace, limits),
 };
 

@@ -60,6 +60,7 @@ export function diskProfile(random: SimRandom): DiskProfile {
     fsyncMillisMax: random.pick([0.5, 5, 5, 30]),
     stallChance: random.pick([0, 0.01, 0.05]),
     stallMillisMax: random.pick([100, 800]),
+    lostSyncChance: 0,
   };
 }
 

@@ -54,15 +54,19 @@ export class CoreSimulation implements World {
   readonly #shelves = new Map<string, SnapshotShelf>();
   readonly #ticks: SimRandom;
 
-  /** With `directories`, every log is on the real store. */
+  /** With `directories`, every log is on the real store; `lostSyncChance`: on disks that lie. */
   constructor(
     seed: number,
     trace: Trace,
-    limits: Limits & { readonly directories?: SqliteDirectories },
+    limits: Limits & {
+      readonly directories?: SqliteDirectories;
+      readonly lostSyncChance?: number;
+    },
   ) {
     this.#seed = seed;
     this.#directories = limits.directories ?? null;
-    const profile = coreProfile(new SimRandom(seed, "profile"));
+    const { disk, ...others } = coreProfile(new SimRandom(seed, "profile"));
+    const profile = { ...others, disk: { ...disk, lostSyncChance: limits.lostSyncChance ?? 0 } };
     // A directory of the real store begins with a founding snapshot, and is as whole as it is.
     this.#profile = this.#directories === null ? profile : { ...profile, changeMillisMax: null };
     const menu = CORE_MENU.filter((fault) => {

@@ -16,6 +16,8 @@ export type DiskProfile = {
   /** Share of fsyncs that stall, and for how long at most. */
   readonly stallChance: number;
   readonly stallMillisMax: number;
+  /** Share of fsyncs that only say that they are done: Raft does not promise to bear any. */
+  readonly lostSyncChance: number;
 };
 
 export type DiskListener = {
@@ -221,7 +223,7 @@ export class SimDisk {
     const synced = this.#syncing;
     this.#syncing = [];
     this.#lazy.push(...synced.map(({ op }) => op));
-    if (this.#lazy.some(mustSync)) {
+    if (this.#lazy.some(mustSync) && !this.#losesSync()) {
       for (const op of this.#lazy) perform(this.durable, op);
       this.#backing?.perform(this.#lazy);
       this.#lazy = [];
@@ -230,6 +232,12 @@ export class SimDisk {
     }
     if (this.#waiting.length > 0) this.#sync();
     for (const { done } of synced) done(ok(undefined));
+  }
+
+  /** What it should have made durable goes along with the next one, or is lost in a crash. */
+  #losesSync(): boolean {
+    const { lostSyncChance } = this.#profile;
+    return lostSyncChance > 0 && this.#random.chance(lostSyncChance);
   }
 
   /** Fail-stop: nothing is written any more, and everybody who waits hears why. */
