@@ -39,10 +39,13 @@ type Asked = {
 } & Omit<JoinRequest, "tokenId" | "secretHash">;
 
 const BODY_BYTES_MAX = 16 * 1024;
-const IDLE_MILLIS = 5000;
 const AT_A_TIME_MAX = 8;
 const PER_SECOND_MAX = 20;
 const ANSWER_MILLIS = 10_000;
+/** Nothing is read or written while an answer is thought about. */
+const IDLE_MILLIS = ANSWER_MILLIS + 5_000;
+/** With those whose handshake has not ended. */
+const CONNECTIONS_MAX = 2_000;
 
 /**
  * The listener that nodes join at: HTTPS on the web port, before a node has a certificate. It gives
@@ -60,6 +63,10 @@ export function listenForJoins(
   });
   const guard = new HandshakeGuard(listener, {
     onSecure: (socket) => {
+      if (guard.openCount > CONNECTIONS_MAX) {
+        socket.destroy();
+        return;
+      }
       socket.setTimeout(IDLE_MILLIS, () => socket.destroy());
       http.emit("connection", socket);
     },
@@ -117,12 +124,13 @@ class Joins {
   }
 
   async answer(request: IncomingMessage): Promise<Answer> {
+    // Before it takes a place: who sends slowly must not keep others out.
+    const asked = readAsked(await readJson(request));
+    if (asked === null) return failed(MALFORMED);
     const leave = this.#isTooFast() ? null : this.#gate.enter();
     if (leave === null)
       return failed(nlError("overloaded", "too many nodes ask to join", "", 1_000));
     try {
-      const asked = readAsked(await readJson(request));
-      if (asked === null) return failed(MALFORMED);
       const joined = await this.#join(asked);
       return joined.ok ? json(200, joined.value) : failed(joined.error);
     } finally {
