@@ -3,7 +3,8 @@ import type { Chunk } from "./batch-worker.ts";
 import type { Batch } from "./run.ts";
 
 const PROCESSES_MAX = 8;
-const CHUNK_SEEDS = 10;
+/** Few, so that all cores are busy to the end. */
+const CHUNK_SEEDS = 5;
 const FAILURES_MAX = 20;
 /** So many seeds are run once more at the end: the same seed is the same run (property 21). */
 const REPEATED_SEEDS = 6;
