@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import type { GrpcClient } from "../../engine/client/grpc-client.ts";
+import { newJob } from "./harness/jobs.ts";
 import { startJoining } from "./harness/joining-agent.ts";
 import { Lab } from "./harness/lab.ts";
 import { LocalCluster } from "./harness/local-cluster.ts";
@@ -76,11 +77,23 @@ describe("two more servers", () => {
       const n3 = listed.ok ? listed.value.members.find(({ nodeId }) => nodeId === "n3") : undefined;
       return n3?.role === "learner" && n3.known && n3.matchIndex > 0 && n3.lag === 0;
     });
+    await lookAgain();
+    expect(await rolesOf()).toMatchObject({ n2: "voter", n3: "learner" });
 
     expect((await cli("cluster", "promote", "n3", "--timeout", "20s")).code).toBe(0);
     expect(await rolesOf()).toMatchObject({ n2: "voter", n3: "voter" });
   });
 });
+
+/** A node's record changes, so the leader looks what is due; what it did is committed by the end. */
+async function lookAgain(): Promise<void> {
+  const drain = await client.drainNode({ nodeId: "n2", deadlineMillis: 60_000, message: "" });
+  const undrain = await client.undrainNode("n2");
+  expect([drain.ok, undrain.ok]).toEqual([true, true]);
+  for (let i = 0; i < 5; i++) {
+    expect(await client.submitJob(newJob({ run: "true" }))).toMatchObject({ ok: true });
+  }
+}
 
 const addressAt = (at: number): string => `127.0.0.1:${cluster.portBase + at}`;
 
