@@ -7,8 +7,11 @@ import type { SnapshotMeta } from "../raft/types.ts";
 import type { ClusterState } from "../state/create-state.ts";
 import { StateLoader } from "../state/state-loader.ts";
 
-/** How long the node's only thread is held at a time, and how much is read at most meanwhile. */
-const SLICE_MILLIS = 2;
+/**
+ * How long the node's only thread is held at a time, and how much is read at most meanwhile. A step
+ * of the garbage collector, whose heap holds two states by then, may come on top of it.
+ */
+const SLICE_MILLIS = 1;
 const RECORDS_PER_SLICE = 4_096;
 const CHUNK_BYTES = 256 * 1024;
 
