@@ -67,6 +67,14 @@ class RaftNode implements ImagedRaft {
     this.#core = core;
   }
 
+  get commit(): Index {
+    return this.#core.commit;
+  }
+
+  get lastIndex(): Index {
+    return this.#core.log.lastIndex;
+  }
+
   tick(): void {
     this.#run((core) => onTick(core));
   }

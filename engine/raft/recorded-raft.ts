@@ -54,6 +54,14 @@ class RecordedRaft implements Raft {
     this.#keepers = keepers;
   }
 
+  get commit(): Index {
+    return this.#raft.commit;
+  }
+
+  get lastIndex(): Index {
+    return this.#raft.lastIndex;
+  }
+
   tick(): void {
     this.input({ kind: "tick" });
   }

@@ -333,6 +333,9 @@ export type Status = RoleChange &
   };
 
 export interface Raft {
+  /** As in `status()`, for those who ask in every turn. */
+  readonly commit: Index;
+  readonly lastIndex: Index;
   tick(): void;
   /**
    * How many ticks from now would only be counted: they may be delivered late, together and before

@@ -17,6 +17,7 @@ import type {
 import type { ClusterState } from "../state/create-state.ts";
 import type { Fact } from "../state/fact.ts";
 import type { Booted } from "./boot.ts";
+import { Gathering } from "./gathering.ts";
 import { Hurry } from "./hurry.ts";
 import { Latencies } from "./latencies.ts";
 import type { Listeners } from "./listeners.ts";
@@ -62,6 +63,7 @@ export class Loop {
 
   readonly #options: ReplicaOptions;
   readonly #listeners: Listeners;
+  readonly #gathering = new Gathering();
   readonly #hurry: Hurry;
   readonly #peers: PeerTable;
   readonly snapshots: Snapshots;
@@ -293,6 +295,8 @@ export class Loop {
 
   #drainProposals(): void {
     if (this.proposals.size === 0) return;
+    const now = this.nowMillis();
+    if (this.#gathering.isUnderWay(this.raft.commit, now)) return;
     const proposals = this.proposals.drain();
     if (this.stopped !== "") {
       for (const { done } of proposals) done(err({ kind: "stopped" }));
@@ -309,8 +313,9 @@ export class Loop {
       waiters: this.waiters,
       featureLevel: this.machine.state.featureLevel,
       at: this.#stamp(),
-      expiresAtMillis: this.nowMillis() + this.#options.commitWaitMillis,
+      expiresAtMillis: now + this.#options.commitWaitMillis,
     });
+    this.#gathering.noteProposed(this.raft.lastIndex, now);
     this.proposals.markCoreFull(!hasRoom);
   }
 
@@ -433,6 +438,7 @@ export class Loop {
     this.role = role;
     // The limit is the leader's: whoever waits for room here must learn that this node is none.
     if (role.role !== "leader") this.proposals.markCoreFull(false);
+    this.#gathering.stop();
     this.#hurry.onRole(role);
     this.#listeners.role(role);
   }

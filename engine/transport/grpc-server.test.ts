@@ -1,5 +1,6 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, spyOn, test } from "bun:test";
 import { connect, type Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { credentials, status } from "@grpc/grpc-js";
 import { NodesClient, type NodesServer, NodesService } from "../../proto/gen/nl/v1/nodes.ts";
 import { GrpcLab, realTimers, value } from "../../tests/contracts/grpc-transport-lab.ts";
@@ -60,6 +61,22 @@ describe("a node's gRPC server", () => {
 
     expect(early).toBe(30);
     expect(await drain(connectTo(port), "n3")).toBe(status.OK);
+  });
+
+  test("sends the answers of one turn together", async () => {
+    const { client, port } = await start({ delayMillis: 50 });
+    expect(await drain(client, "n1")).toBe(status.OK);
+    const write = spyOn(TLSSocket.prototype, "write");
+    cleanups.push(() => write.mockRestore());
+
+    const answers = await Promise.all(Array.from({ length: 50 }, () => drain(client, "n2")));
+
+    expect(answers.filter((answer) => answer === status.OK)).toHaveLength(50);
+    const ours = write.mock.contexts.filter(
+      (socket) => socket instanceof TLSSocket && socket.localPort === port,
+    );
+    expect(ours.length).toBeGreaterThan(0);
+    expect(ours.length).toBeLessThan(25);
   });
 
   test("refuses plain text and a client without a certificate", async () => {

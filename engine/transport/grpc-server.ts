@@ -4,6 +4,7 @@ import { err, ok, type Result } from "../lib/result.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { TlsIdentity } from "../security/certificate-files.ts";
 import { HANDSHAKE_MILLIS, HandshakeGuard } from "../security/handshake-guard.ts";
+import { gatherWrites } from "./gather-writes.ts";
 
 /**
  * The largest request of any method: a batch submit of 4 MiB in the envelope of a forwarded call.
@@ -110,7 +111,7 @@ export class GrpcServer {
   #onSecure(socket: TLSSocket): void {
     // The listener refuses the others already; this must not depend on one option alone.
     if (!socket.authorized || socket.alpnProtocol !== "h2") socket.destroy();
-    else this.#injector.injectConnection(rememberCertificate(socket));
+    else this.#injector.injectConnection(gatherWrites(rememberCertificate(socket), this.#timers));
   }
 }
 
@@ -120,5 +121,6 @@ export class GrpcServer {
  */
 function rememberCertificate(socket: TLSSocket): TLSSocket {
   const certificate = socket.getPeerCertificate();
-  return Object.defineProperty(socket, "getPeerCertificate", { value: () => certificate });
+  const value = (): typeof certificate => certificate;
+  return Object.defineProperty(socket, "getPeerCertificate", { value, configurable: true });
 }
