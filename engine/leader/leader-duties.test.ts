@@ -204,6 +204,29 @@ describe("silent nodes", () => {
     expect(grants(answers)).toEqual([false]);
   });
 
+  test("that are marked lost and alive again in one batch are granted leases again", () => {
+    const cluster = new LedCluster(3);
+    cluster.register("n2");
+    const { duties, node } = cluster.leading();
+    const original = node.replica.propose.bind(node.replica);
+    const marked: string[] = [];
+    node.replica.propose = (proposal, done) => {
+      original(proposal, done);
+      const { principal, body } = proposal;
+      if (body.kind !== "mark-node" || body.liveness !== "lost") return;
+      const onAlive = () => marked.push("alive");
+      original({ principal, body: { ...body, liveness: "alive" } }, onAlive);
+    };
+
+    cluster.world.advanceUntil(() => marked.length > 0, 40_000);
+    node.replica.propose = original;
+    const answers = beat(duties, "n2");
+    cluster.world.advance(50);
+
+    expect(cluster.liveness("n2")).toBe("alive");
+    expect(grants(answers)).toEqual([true]);
+  });
+
   test("have their clocks started afresh by a new leader", () => {
     const cluster = new LedCluster(3);
     cluster.register("n2");
