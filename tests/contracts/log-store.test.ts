@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bunTimers } from "../../engine/bun-platform.ts";
@@ -6,9 +6,17 @@ import type { NodeId, PeerId } from "../../engine/lib/ids.ts";
 import type { LogStore } from "../../engine/platform/log-store.ts";
 import { initDataDirectory } from "../../engine/storage/data-directory.ts";
 import { MemoryLogStore } from "../../engine/storage/memory-log-store.ts";
+import { nodeFiles } from "../../engine/storage/node-files.ts";
 import { SqliteLog } from "../../engine/storage/sqlite-log.ts";
 import { WorkerLogStore } from "../../engine/storage/worker-log-store.ts";
-import { describeLogStore, FOUNDING, FOUNDING_BYTES, type LogStoreCase } from "./log-store.ts";
+import {
+  describeLogStore,
+  FOUNDING,
+  FOUNDING_BYTES,
+  LATER,
+  LATER_BYTES,
+  type LogStoreCase,
+} from "./log-store.ts";
 
 const timers = bunTimers();
 
@@ -41,9 +49,14 @@ function onDisk(open: (directory: string) => LogStore): LogStoreCase {
     snapshotBytes: FOUNDING_BYTES,
   });
   if (!made.ok) throw new Error(made.error.detail);
+  const later = join(nodeFiles(directory).snapshots, LATER.id);
   return {
     store: open(directory),
-    reopen: () => open(directory),
+    reopen: () => {
+      // What a log names lies there whole; while nothing names it, opening has removed it.
+      writeFileSync(later, LATER_BYTES);
+      return open(directory);
+    },
     dispose: () => rmSync(root, { recursive: true, force: true }),
   };
 }

@@ -380,7 +380,9 @@ export const FOUNDING: SnapshotMeta = {
   sha256: new Bun.CryptoHasher("sha256").update(FOUNDING_BYTES).digest("hex"),
 };
 
-const LATER: SnapshotMeta = {
+/** A later one, of which every store under test has the file: it boots with nothing else. */
+export const LATER_BYTES: Uint8Array = new TextEncoder().encode("abc");
+export const LATER: SnapshotMeta = {
   index: 50 as Index,
   term: 4 as Term,
   conf: CONF,
