@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import type { NlError } from "../lib/error-code.ts";
-import type { AttemptId, Index, NodeId, UnixMillis } from "../lib/ids.ts";
+import type { AttemptId, Index, JobId, NodeId, UnixMillis } from "../lib/ids.ts";
 import type { Result } from "../lib/result.ts";
 import type { Heartbeat, HeartbeatAnswer } from "../platform/control-link.ts";
 import { FakeCluster, type FakeNode } from "../replica/testing/fake-cluster.ts";
 import type { AttemptReport, RegisterNode } from "../state/command.ts";
+import { encodeSpec } from "../state/spec-codec.ts";
+import { specWith } from "../state/state-fixture.ts";
 import { createLeaderDuties, type LeaderDuties } from "./leader-duties.ts";
 import { LEADER_DEFAULTS } from "./settings.ts";
 
@@ -354,6 +356,27 @@ describe("a leader that is low on disk (S17)", () => {
 
     expect([unheard, allLow]).toEqual([node.nodeId, node.nodeId]);
     expect(cluster.leader().nodeId).not.toBe(node.nodeId);
+  });
+});
+
+describe("work after a node's process ended", () => {
+  test("goes to the nodes that answer, long before the other is lost", () => {
+    const cluster = new LedCluster(3);
+    for (const nodeId of ["n1", "n2", "n3"]) cluster.register(nodeId);
+    const { node } = cluster.leading();
+    const gone = cluster.nodes.find(({ nodeId }) => nodeId !== node.nodeId) ?? node;
+    cluster.network.cut(gone.peerId);
+    cluster.world.advance(4_000);
+
+    const jobs = Array.from({ length: 2 }, (_, i) => `00000000000${i}` as JobId);
+    const spec = encodeSpec(specWith());
+    const body = { kind: "submit-jobs", jobs: jobs.map((jobId) => ({ jobId, spec })) } as const;
+    node.replica.propose({ principal: "user/test:admin", body }, () => {});
+    cluster.world.advance(200);
+
+    const placedOn = jobs.map((id) => node.replica.view.jobs.get(id)?.run?.nodeId);
+    expect(placedOn).not.toContain(undefined);
+    expect(placedOn).not.toContain(gone.nodeId);
   });
 });
 

@@ -13,6 +13,7 @@ import { NodeDisks } from "./node-disks.ts";
 import { PlaceWork } from "./place-work.ts";
 import { proposeError, registrationError } from "./propose-error.ts";
 import { ReportBatcher } from "./report-batcher.ts";
+import { unanswering } from "./unanswering.ts";
 import { WatchNodes } from "./watch-nodes.ts";
 
 /** What the leader has heard of a node since it began to lead. */
@@ -145,6 +146,7 @@ class RunningDuties implements LeaderDuties {
     const { nodeId, isDiskLow } = this.#options;
     const placing = new PlaceWork(leadership, () => ({
       suspects: nodes.suspects,
+      unanswering: unanswering(this.#options.replica),
       lowOnDisk: isDiskLow() ? new Set([...disks.low, nodeId]) : disks.low,
     }));
     const heartbeats = new Heartbeats(leadership, nodes);

@@ -10,8 +10,8 @@ import type { Leadership } from "./leadership.ts";
 const POLICY: Policy = "least-loaded";
 const NOTHING: readonly Assignment[] = [];
 
-/** Nodes that get no new work for what the log does not show. */
-type Unfit = Pick<PlanInput, "suspects" | "lowOnDisk">;
+/** Nodes that get no new work, or only what no other can take, for what the log does not show. */
+type Unfit = Pick<PlanInput, "suspects" | "unanswering" | "lowOnDisk">;
 
 /** A timer may not be set further ahead than this; it is only set again then. */
 const DUE_MILLIS_MAX = 60_000;

@@ -14,6 +14,7 @@ const planFor = (cluster: TestCluster, change: Partial<PlanInput> = {}): Plan =>
     view: cluster.state,
     now: cluster.now,
     suspects: new Set(),
+    unanswering: new Set(),
     lowOnDisk: new Set(),
     inFlight: [],
     policy: "least-loaded",
@@ -50,6 +51,15 @@ describe("plan: where", () => {
     for (let number = 1; number <= 4; number++) cluster.submit(number);
 
     expect(placed(planFor(cluster))).toEqual(["1.1 n1", "2.1 n2", "3.1 n3", "4.1 n1"]);
+  });
+
+  test("a node that does not answer the leader gets what no other can take", () => {
+    const cluster = clusterOf({}, { slots: 1 });
+    for (let number = 1; number <= 2; number++) cluster.submit(number);
+    const unanswering = new Set([node(1)]);
+
+    expect(placed(planFor(cluster))).toEqual(["1.1 n1", "2.1 n1"]);
+    expect(placed(planFor(cluster, { unanswering }))).toEqual(["1.1 n2", "2.1 n1"]);
   });
 
   test("N9: load is what live attempts hold, and ends with them", () => {

@@ -12,6 +12,8 @@ export type PlanInput = {
   readonly now: UnixMillis;
   /** Nodes silent for so long that they get no new work. */
   readonly suspects: ReadonlySet<NodeId>;
+  /** Nodes that do not answer the leader just now: they get what no other node can take. */
+  readonly unanswering: ReadonlySet<NodeId>;
   /** Nodes with so little room on their disk that they get no new work. */
   readonly lowOnDisk: ReadonlySet<NodeId>;
   /** Proposed and not applied yet: their room is taken, their jobs are left alone. */
@@ -100,7 +102,7 @@ function place(draft: Draft, job: Job): boolean {
   if (draft.hopeless.has(job.spec)) return false;
   const demand = attemptable(draft.rooms, demandOf(job));
   const fitting = draft.rooms.filter((room) => obstacleFor(room, demand) === null);
-  const room = bestOf(awayFromLast(fitting, job), demand, draft.input.policy);
+  const room = bestOf(awayFromLast(answering(draft, fitting), job), demand, draft.input.policy);
   if (room === undefined) {
     block(draft, job, demand);
     return false;
@@ -121,6 +123,13 @@ function place(draft: Draft, job: Job): boolean {
  */
 function attemptable(rooms: readonly Room[], demand: Demand): Demand {
   return rooms.some((room) => hasDriver(room, demand)) ? demand : { ...demand, drivers: [] };
+}
+
+/** Those that answer the leader, if any of them fits. */
+function answering({ input }: Draft, fitting: readonly Room[]): readonly Room[] {
+  if (input.unanswering.size === 0) return fitting;
+  const heard = fitting.filter((room) => !input.unanswering.has(room.node.id));
+  return heard.length > 0 ? heard : fitting;
 }
 
 /** The node of the last attempt only when no other fits. */
