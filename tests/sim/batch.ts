@@ -76,7 +76,11 @@ class BatchWorker {
   #asked: PromiseWithResolvers<Batch> = Promise.withResolvers();
 
   constructor(seedCount: number) {
-    const env = seedCount < COMPILED_WELL_SEEDS ? { BUN_JSC_useFTLJIT: "0" } : {};
+    const env = {
+      // Every core has a worker: a collector beside it would only take turns with one of them.
+      BUN_JSC_useConcurrentGC: "0",
+      ...(seedCount < COMPILED_WELL_SEEDS ? { BUN_JSC_useFTLJIT: "0" } : {}),
+    };
     this.#process = Bun.spawn([process.execPath, join(import.meta.dir, "batch-worker.ts")], {
       env: { ...process.env, ...env },
       stdio: ["ignore", "inherit", "inherit"],
