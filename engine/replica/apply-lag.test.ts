@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import type { Index, JobId } from "../lib/ids.ts";
-import { SPEC_DEFAULTS } from "../lib/job-spec.ts";
 import { createRaft } from "../raft/raft.ts";
 import { encodeSpec } from "../state/spec-codec.ts";
+import { specWith } from "../state/state-fixture.ts";
 import type { SnapshotPolicy } from "./replica.ts";
 import { FakeCluster, type FakeNode } from "./testing/fake-cluster.ts";
 
@@ -11,14 +11,7 @@ import { FakeCluster, type FakeNode } from "./testing/fake-cluster.ts";
 const LAG_MAX = 50;
 const OFTEN: SnapshotPolicy = { entries: 20, logBytes: 1e9, keepEntries: 5, recordsPerSlice: 100 };
 
-const spec = encodeSpec({
-  ...SPEC_DEFAULTS,
-  name: "test",
-  command: ["true"],
-  image: "",
-  env: {},
-  labels: {},
-});
+const spec = encodeSpec(specWith());
 
 let jobCount = 0;
 

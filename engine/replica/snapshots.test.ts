@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { type Index, type JobId, NOBODY, type NodeId } from "../lib/ids.ts";
-import { SPEC_DEFAULTS } from "../lib/job-spec.ts";
 import type { Result } from "../lib/result.ts";
 import type { ClusterView } from "../state/cluster-state.ts";
 import { createState } from "../state/create-state.ts";
 import { encodeSpec } from "../state/spec-codec.ts";
+import { specWith } from "../state/state-fixture.ts";
 import { encodeState } from "../state/state-walk.ts";
 import { MemorySnapshots, snapshotMemory } from "../storage/memory-snapshots.ts";
 import { digestOf } from "../storage/snapshot-bytes.ts";
@@ -16,14 +16,7 @@ import { FakeWorld } from "./testing/fake-world.ts";
 
 const POLICY: SnapshotPolicy = { entries: 20, logBytes: 1e9, keepEntries: 5, recordsPerSlice: 3 };
 
-const spec = encodeSpec({
-  ...SPEC_DEFAULTS,
-  name: "test",
-  command: ["true"],
-  image: "",
-  env: {},
-  labels: {},
-});
+const spec = encodeSpec(specWith());
 
 type Answer = Result<Applied, ProposeFailure>;
 
